@@ -1,0 +1,54 @@
+# make demo   install and annotate the example clips     make test   install and run the whole test suite
+# make check  style, types, import floors                make bench  the benchmarks
+# make install  the .venv that all of these use          make clean  remove what they made
+# PYTHON=python3.12 chooses the interpreter; TORCH="torch==2.12.0" another torch (default: the tested version,
+# as the configured package index gives it).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TESTED_TORCH := $(shell grep '^torch==' constraints.txt)
+TORCH ?= $(TESTED_TORCH)
+
+# The stamp is named after what was installed from, so a second run starts at once and needs no network.
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+ifneq ($(TORCH),$(TESTED_TORCH))
+ifneq ($(shell cat $(VENV)/.torch 2>/dev/null),$(TORCH))
+$(STAMP): FORCE
+endif
+endif
+
+.PHONY: install demo test check bench clean FORCE
+.DEFAULT_GOAL := install
+
+install: $(STAMP)
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo 'SkeletonLLM needs Python 3.11 or newer as "$(PYTHON)"; name another one with: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo 'could not make $(VENV); on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@rm -f $(VENV)/.installed-*
+	$(BIN)/python -m pip install "$(TORCH)"
+	@grep -v '^torch==' constraints.txt > $(VENV)/constraints.txt
+	$(BIN)/python -m pip install -c $(VENV)/constraints.txt -e ".[all,test,dev]"
+	@echo "$(TORCH)" > $(VENV)/.torch
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/python examples/demo.py
+
+test: $(STAMP)
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean:
+	rm -rf $(VENV) runs build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

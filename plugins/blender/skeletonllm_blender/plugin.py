@@ -1,0 +1,1 @@
+"""What Blender adds to SkeletonLLM: nothing yet; the add-on and its `blender package` command are still to come."""

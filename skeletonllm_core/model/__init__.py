@@ -1,0 +1,1 @@
+"""Images → visual tokens → text: the multimodal language model behind DrAction."""

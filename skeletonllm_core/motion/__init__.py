@@ -1,0 +1,1 @@
+"""Skeletons and motion, on numpy only."""

@@ -1,0 +1,395 @@
+"""Measured facts in plain words: sentences, caption clauses, a step-by-step reason; and left ↔ right in any text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skeletonllm_core.motion.facts import Facts
+
+SIDES = ("left", "right")
+MOST_SENTENCES = 10
+MOST_CLAUSES = 3
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something measured, in words.
+
+    Attributes:
+        at_s: when it happens or begins [s]; what holds for the whole clip has the clip's start or end.
+        weight: how telling it is; the lightest are left out first.
+        text: "raises the right hand above the head at 0.6 s"; the person is the subject unless `subject` says otherwise.
+        clause: short form for a caption ("raises the right hand"), "" where a caption would not say it.
+        subject: what the text is about where that is not the person; the text then contains it.
+        state: holds for the whole clip, so it is no step of a chain of events.
+    """
+
+    at_s: float
+    weight: float
+    text: str
+    clause: str = ""
+    subject: str = ""
+    state: bool = False
+
+
+def metres(value: float) -> str:
+    """A length in words, rounded as the eye would: "2.4 m", "0.45 m", "12 m"."""
+    return f"{value:.0f} m" if value >= 10 else f"{value:.1f} m" if value >= 1 else f"{round(value / 0.05) * 0.05:.2f} m"
+
+
+def degrees(value: float) -> str:
+    """An angle in words, rounded to tens: "90°"."""
+    return f"{round(abs(value) / 10) * 10:.0f}°"
+
+
+def times(count: int) -> str:
+    """How often in words: "once", "twice", "4 times"."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _at(seconds: float) -> str:
+    return f"at {seconds:.1f} s"
+
+
+def _hands(sides: tuple[str, ...], *, article: bool = True) -> str:
+    return "both hands" if len(sides) == 2 else f"{'the ' if article else ''}{sides[0]} hand"
+
+
+def raised_hands(facts: Facts) -> dict[str, bool | None]:
+    """Whether each hand is clearly raised (True), clearly not (False), or neither can be said (None).
+
+    Arms that swing in a walk or run come up to the shoulders without being raised.
+    """
+    answers: dict[str, bool | None] = {}
+    for side, hand in facts.hands.items():
+        if hand.over_shoulder is None or facts.height is None:
+            answers[side] = None
+            continue
+        swing = facts.gait is not None and (hand.raised_share or 0.0) < 0.5
+        top = hand.over_shoulder / facts.height
+        low, high = (-0.02, 0.03) if swing else (-0.13, -0.06)
+        answers[side] = True if top > high else False if top < low else None
+    return answers
+
+
+def waving_hands(facts: Facts) -> dict[str, int]:
+    """The hands that wave, with how often they go to and fro."""
+    found = {}
+    for side, hand in facts.hands.items():
+        if (hand.waves or 0) >= 2 and (facts.gait is None or hand.raised in ("shoulder", "head")):
+            found[side] = hand.waves or 0
+    return found
+
+
+_LEVEL = {"head": "above the head", "shoulder": "above the shoulder", "level": "to shoulder height"}
+_PLACE = {"head": "above the head", "shoulder": "above the shoulder", "level": "at shoulder height"}
+_EXCURSION = {
+    "up": "up",
+    "down": "down",
+    "forward": "forward",
+    "backward": "backward",
+    "outward": "out to the side",
+    "inward": "inward",
+}
+
+
+def _travel_events(facts: Facts) -> list[Event]:
+    found: list[Event] = []
+    height, seconds = facts.height or 1.7, facts.seconds
+    if facts.distance is None or facts.path is None:
+        return found
+    turning = facts.turn is not None and abs(facts.turn) >= 60
+    verb = {"walk": "walks", "run": "runs", None: "moves"}[facts.gait]
+    crawling = "on all fours" in facts.postures and "standing" not in facts.postures
+    if crawling:
+        verb = "crawls"
+    moved = facts.distance > 0.3 * height or (turning and facts.path > 0.5 * height)
+    way = facts.heading if turning or facts.heading == facts.direction else None
+    if moved:
+        weight = 9.0 if facts.gait or crawling or facts.distance > 0.6 * height else 5.0
+        clause = f"{verb} {way}" if way else f"{verb} along"
+        if turning:
+            text = f"moves {way + ' ' if way else ''}along a path of {metres(facts.path)} in {seconds:.1f} s"
+        else:
+            text = f"moves {way + ' ' if way else ''}{metres(facts.distance)} in {seconds:.1f} s"
+        found.append(Event(0.0, weight, text, clause, state=True))
+    elif facts.distance < 0.15 * height and facts.path < 0.6 * height:
+        in_place = f"{verb} in place" if facts.gait and (facts.steps or 0) >= 4 else ""
+        found.append(Event(0.0, 8.0 if in_place else 2.0, "stays in place", in_place, state=True))
+    if facts.steps and facts.steps >= 2:
+        doing = {"walk": ", walking", "run": ", running", None: ""}[facts.gait]
+        found.append(Event(0.01, 7.0 if facts.gait else 3.0, f"takes {facts.steps} steps{doing}", state=True))
+    if facts.turn is not None and facts.turn_side is not None:
+        joined = moved and verb != "moves"
+        clause = f"turning {facts.turn_side}" if joined else f"turns {facts.turn_side}"
+        sure = abs(facts.turn) >= 40
+        text = f"turns {facts.turn_side} by about {degrees(facts.turn)}"
+        found.append(Event(0.02, 8.5 if sure else 3.0, text, clause if sure else "", state=moved))
+    return found
+
+
+def _jump_events(facts: Facts) -> list[Event]:
+    jumps = facts.airborne or ()
+    if not jumps:
+        return []
+    top = max(jump.height for jump in jumps)
+    first = jumps[0].start_s
+    if len(jumps) == 1:
+        text = f"leaves the ground once, {metres(top)} high, {_at(first)}"
+    else:
+        text = f"leaves the ground {times(len(jumps))}, up to {metres(top)} high"
+    return [Event(first, 9.5, text, "jumps" if len(jumps) == 1 else "jumps up and down")]
+
+
+def _hip_events(facts: Facts) -> list[Event]:
+    height = facts.height or 1.7
+    found: list[Event] = []
+    drop, back, rise = facts.hips_drop or 0.0, facts.hips_return or 0.0, facts.hips_rise or 0.0
+    start, end = facts.posture_start, facts.posture_end
+    when = facts.hips_drop_at_s or 0.0
+    bent = "bent over" in facts.postures and "crouching or sitting" not in facts.postures
+    if drop > 0.09 * height:
+        returns = back > 0.6 * drop
+        text = f"lowers the hips by {metres(drop)}"
+        text += " and comes back up" if returns else " and stays down" if back < 0.25 * drop else ""
+        clause = ""
+        if drop > 0.14 * height and not facts.airborne:
+            if end == "lying":
+                clause = "lies down"
+            elif returns:
+                clause = "" if bent else "crouches down and stands up"
+            elif end == "crouching or sitting":
+                clause = "crouches or sits down"
+            elif end == "on all fours":
+                clause = "goes down on all fours"
+        found.append(Event(when, 8.0 if clause else 4.0, text, clause))
+    elif rise > 0.12 * height:
+        clause = "gets up" if start in ("lying", "on all fours") else "stands up" if start == "crouching or sitting" else ""
+        found.append(Event(facts.hips_rise_at_s or 0.0, 8.0 if clause else 4.0, f"raises the hips by {metres(rise)}", clause))
+    if start is not None and end is not None and start != end:
+        found.append(Event(0.0, 4.5, f"starts {start} and ends {end}", state=True))
+    elif start is not None and start == end and start != "standing":
+        found.append(Event(0.0, 4.0, f"is {start} at the start and at the end", state=True))
+    return found
+
+
+def _lean_events(facts: Facts) -> list[Event]:
+    if not facts.lean or {"lying", "upside down"} & {*facts.postures, facts.posture_start, facts.posture_end}:
+        return []
+    name, lean = max(facts.lean.items(), key=lambda item: item[1].degrees)
+    if lean.degrees < 25:
+        return []
+    way = name if name in ("forward", "backward") else f"to the {name}"
+    verb = "bends" if lean.degrees >= 45 else "leans"
+    text = f"{verb} the trunk {way} by up to {degrees(lean.degrees)} {_at(lean.at_s)}"
+    return [Event(lean.at_s, 7.5 if lean.degrees >= 45 else 3.5, text, f"bends {way}" if lean.degrees >= 45 else "")]
+
+
+def _raise_text(sides: tuple[str, ...], level: str, at_s: float, starts: bool, ends: bool) -> str:
+    hands = _hands(sides)
+    if starts and ends:
+        return f"keeps {hands} {_PLACE[level]}" if level != "level" else f"keeps {hands} at shoulder height or above"
+    if starts:
+        return f"starts with {hands} raised and lowers {'them' if len(sides) == 2 else 'it'}"
+    return f"raises {hands} {_LEVEL[level]} {_at(at_s)}"
+
+
+def _hand_events(facts: Facts) -> list[Event]:
+    found: list[Event] = []
+    height = facts.height or 1.7
+    waving, raised = waving_hands(facts), raised_hands(facts)
+    if waving:
+        sides = tuple(side for side in SIDES if side in waving)
+        begin = min(facts.hands[side].waves_at_s or 0.0 for side in sides)
+        found.append(Event(begin, 9.2, f"waves {_hands(sides)} {times(max(waving.values()))}", f"waves {_hands(sides)}"))
+    up = [side for side in SIDES if raised[side] and facts.hands[side].raised is not None]
+    groups: list[tuple[str, ...]] = [(side,) for side in up]
+    if len(up) == 2:
+        left, right = facts.hands["left"], facts.hands["right"]
+        close = abs((left.raised_at_s or 0.0) - (right.raised_at_s or 0.0)) <= 0.5
+        same = (left.starts_raised, left.ends_raised) == (right.starts_raised, right.ends_raised)
+        if close and same:
+            groups = [("left", "right")]
+    for sides in groups:
+        hands = [facts.hands[side] for side in sides]
+        order = ("level", "shoulder", "head")
+        level = order[min(order.index(hand.raised or "level") for hand in hands)]
+        when = min(hand.raised_at_s or 0.0 for hand in hands)
+        starts, ends = bool(hands[0].starts_raised), bool(hands[0].ends_raised)
+        clause = f"{'keeps' if starts and ends else 'lowers' if starts else 'raises'} {_hands(sides)}"
+        clause += " up" if starts and ends else ""
+        if set(sides) & set(waving):
+            clause = ""
+        found.append(Event(when, 8.8, _raise_text(sides, level, when, starts, ends), clause))
+    low = [side for side in SIDES if raised[side] is False]
+    if len(low) == 2:
+        found.append(Event(facts.seconds, 2.0, "both hands stay below the shoulders", subject="both hands", state=True))
+    elif low:
+        text = f"{low[0]} hand stays below the shoulder"
+        found.append(Event(facts.seconds, 6.0, text, subject=f"{low[0]} hand", state=True))
+    if facts.gait is None:
+        found += _reach_events(facts, [side for side in SIDES if side not in waving], height)
+    pair = facts.together
+    if pair.claps and pair.claps >= 2:
+        text = f"brings the hands together {times(pair.claps)}"
+        found.append(Event(pair.claps_at_s or 0.0, 8.9, text, "claps the hands"))
+    elif pair.claps:
+        found.append(Event(pair.claps_at_s or 0.0, 4.0, f"brings the hands together {_at(pair.claps_at_s or 0.0)}", "brings the hands together"))
+    return found
+
+
+def _reach_events(facts: Facts, sides: list[str], height: float) -> list[Event]:
+    """Thrusts of the hands and their main excursions, where they stand still on the ground."""
+    found: list[Event] = []
+    thrusting = [side for side in sides if facts.hands[side].thrusts and facts.hands[side].excursion is not None]
+    reaching = []
+    for side in sides:
+        hand = facts.hands[side]
+        if hand.excursion is not None and (hand.excursion_distance or 0.0) > 0.22 * height:
+            reaching.append(side)
+    ways = {side: facts.hands[side].excursion for side in reaching}
+    together = len(reaching) == 2 and ways["left"] == ways["right"]
+    for group in [("left", "right")] if together else [(side,) for side in reaching]:
+        hands = [facts.hands[side] for side in group]
+        way = _EXCURSION[hands[0].excursion or "up"]
+        when = min(hand.excursion_at_s or 0.0 for hand in hands)
+        far = max(hand.excursion_distance or 0.0 for hand in hands)
+        fast = way in ("forward", "out to the side") and all(side in thrusting for side in group)
+        verb = "thrusts" if fast else "moves"
+        clause = f"{verb} {_hands(group)} {way}"
+        plain = hands[0].raised is None
+        weight = (8.85 if fast else 5.5 if plain else 4.0) + min(far / height, 1.0) * 0.01
+        found.append(Event(when, weight, f"{verb} {_hands(group)} {way} by {metres(far)} {_at(when)}", clause))
+    return found
+
+
+def _foot_events(facts: Facts) -> list[Event]:
+    found: list[Event] = []
+    height = facts.height or 1.7
+    for side, foot in facts.feet.items():
+        for kick in foot.kicks or ():
+            way = kick.direction
+            text = f"{side} foot kicks {way}, up to {kick.level} height, {_at(kick.at_s)}"
+            found.append(Event(kick.at_s, 9.3, text, f"kicks {way} with the {side} foot", subject=f"{side} foot"))
+        if not foot.kicks and facts.gait is None and not facts.airborne and (foot.lift or 0.0) > 0.14 * height:
+            text = f"lifts the {side} foot {metres(foot.lift or 0.0)} off the ground {_at(foot.lift_at_s or 0.0)}"
+            clause = f"lifts the {side} foot" if "standing" in facts.postures else ""
+            found.append(Event(foot.lift_at_s or 0.0, 5.0, text, clause))
+    return found
+
+
+def _overall_events(facts: Facts) -> list[Event]:
+    found: list[Event] = []
+    height = facts.height or 1.7
+    if facts.stillness is not None and facts.stillness > 0.9:
+        posture = {"standing": "stands still", "lying": "lies still"}.get(facts.posture_start or "", "keeps still")
+        found.append(Event(0.0, 3.0, posture + " most of the time", posture, state=True))
+    clear_first = len(facts.paths) >= 2 and facts.paths[0] > 1.25 * facts.paths[1] and facts.paths[0] > 0.3 * height
+    if clear_first:
+        first = facts.ranking[0]
+        found.append(Event(facts.seconds, 4.2, f"{first} moves most, {metres(facts.paths[0])} in all", subject=first, state=True))
+    return found
+
+
+def events(facts: Facts) -> list[Event]:
+    """Everything worth saying, in order of time."""
+    found = [
+        *_travel_events(facts),
+        *_jump_events(facts),
+        *_hip_events(facts),
+        *_lean_events(facts),
+        *_hand_events(facts),
+        *_foot_events(facts),
+        *_overall_events(facts),
+    ]
+    return sorted(found, key=lambda event: event.at_s)
+
+
+def sentences(facts: Facts) -> tuple[str, ...]:
+    """The most telling facts, at most ten, in order of time."""
+    found = events(facts)
+    kept = sorted(found, key=lambda event: -event.weight)[:MOST_SENTENCES]
+    return tuple(event.text for event in found if event in kept)
+
+
+def caption_clauses(facts: Facts) -> tuple[str, ...]:
+    """One to three short clauses in the third person without a subject: "walks forward", "turning left".
+
+    Getting about comes first, then the most telling in order of time. Empty where nothing can be known.
+    """
+    named = [event for event in events(facts) if event.clause]
+    picked: list[Event] = []
+    for event in sorted(named, key=lambda event: -event.weight):
+        if event.clause not in [one.clause for one in picked] and (event.weight >= 5.0 or not picked):
+            picked.append(event)
+    picked = sorted(picked[:MOST_CLAUSES], key=lambda event: (not event.state, event.at_s))
+    if picked:
+        return tuple(event.clause for event in picked)
+    posture = {"standing": "stands", "lying": "lies", "crouching or sitting": "crouches or sits"}.get(facts.posture_start or "")
+    return (posture,) if posture else ()
+
+
+def explain(facts: Facts, label: str) -> str:
+    """A short step-by-step reason for a label: what the body does in order of time, which limb, what decides.
+
+    Every statement is measured; the last line is ``Label: <label>``.
+    """
+    found = events(facts)
+    kept = sorted(found, key=lambda event: -event.weight)[:MOST_SENTENCES]
+    lines: list[str] = []
+
+    def told(event: Event) -> str:
+        return f"the {event.text}" if event.subject and not event.subject.startswith("both") else event.text
+
+    if facts.posture_start is not None:
+        lines.append(f"At the start the person is {facts.posture_start}.")
+    whole = [event for event in kept if event.state and not event.text.startswith(("starts ", "is "))]
+    steps = [event for event in found if event in kept and not event.state]
+    for event in (event for event in whole if event.at_s < facts.seconds):
+        lines.append(f"Over the whole clip the person {event.text}.")
+    words = ["First", "Then", "Next", "After that"]
+    for place, event in enumerate(steps):
+        start = words[min(place, 3)] if len(steps) > 1 else "Here"
+        lines.append(f"{start}, {told(event)}." if event.subject else f"{start}, the person {event.text}.")
+    for event in (event for event in whole if event.at_s >= facts.seconds):
+        text = told(event)
+        lines.append(f"{text[0].upper()}{text[1:]}.")
+    if facts.posture_end is not None and facts.posture_end != facts.posture_start:
+        lines.append(f"At the end the person is {facts.posture_end}.")
+    clauses = caption_clauses(facts)
+    if clauses:
+        lines.append(f"In short, the person {', '.join(clauses)}.")
+    lines.append(f"Label: {label}")
+    return "\n".join(lines)
+
+
+_MIRROR = {
+    "left": "right",
+    "lefts": "rights",
+    "leftward": "rightward",
+    "leftwards": "rightwards",
+    "leftmost": "rightmost",
+    "lefthand": "righthand",
+    "lefthanded": "righthanded",
+    "clockwise": "counterclockwise",
+    "anticlockwise": "clockwise",
+}
+_MIRROR |= {other: word for word, other in list(_MIRROR.items()) if word != "anticlockwise"}
+_WORDS = re.compile(r"(?<![A-Za-z])(counter-clockwise|anti-clockwise|" + "|".join(sorted(_MIRROR, key=len, reverse=True)) + r")(?![A-Za-z])", re.IGNORECASE)
+
+
+def mirrored_text(text: str) -> str:
+    """The text with left and right, and the senses of turning, exchanged word by word; the case is kept.
+
+    "left" of something that stays behind ("is left over") cannot be told from the side and is exchanged too.
+    """
+
+    def other(found: re.Match[str]) -> str:
+        word = found.group(0)
+        new = _MIRROR.get(word.lower(), "clockwise")
+        return new.upper() if word.isupper() else new.capitalize() if word[0].isupper() else new
+
+    return _WORDS.sub(other, text)

@@ -1,0 +1,332 @@
+"""The order of the arrows: Motion ─canonical→ CanonicalFrames ─render→ images ─vision→ visual tokens ─language→ answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skeletonllm_core.errors import SkeletonLLMError
+from skeletonllm_core.model import prompts
+from skeletonllm_core.model.checkpoint import Checkpoint, checkpoint_sha256, load_checkpoint
+from skeletonllm_core.model.language import generate, log_likelihoods, word_ids
+from skeletonllm_core.model.lexicon import candidate_scores, concepts
+from skeletonllm_core.model.timeline import merged_segments, window_starts
+from skeletonllm_core.model.words import sentence
+from skeletonllm_core.motion.canonical import CanonicalFrames, Prepared, canonical_frames, moments, place, prepare, sample
+from skeletonllm_core.motion.facts import explain, measure
+from skeletonllm_core.motion.handedness import unmirrored
+from skeletonllm_core.motion.motion import Person
+
+DEFAULT = Path(__file__).parent / "model" / "default"
+
+LONGEST_VIEW = 8.0
+"""A longer clip is looked at in parts of half this length [s]."""
+
+MOST_VIEWS = 12
+"""A very long clip is looked at in at most so many parts, spread over it."""
+
+PHASES = (-1 / 3, 0.0, 1 / 3)
+"""A short clip is looked at this often, with the moments shifted by so much of a segment; the likelihoods are averaged."""
+
+SEGMENT_WINDOW = 2.4
+"""Length [s] of the windows that `segment` slides over a clip."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A label and its score, 0 to 1."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Label:
+    """The best label; `known` is false where its score is under the reject threshold."""
+
+    text: str
+    score: float
+    known: bool
+    alternatives: tuple[Candidate, ...]
+    explanation: str | None = None
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A sentence of the model, and what was measured."""
+
+    caption: str
+    facts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.caption
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a clip with one label; `end_frame` is the first frame after it."""
+
+    start_s: float
+    end_s: float
+    start_frame: int
+    end_frame: int
+    label: str
+    score: float
+    caption: str
+
+
+class SkeletonLLM:
+    """A checkpoint that labels, captions, answers and segments.
+
+    `persons` is the persons of one clip, or one person. The embedded model was trained on single persons: of several,
+    each is looked at alone and the likelihoods are averaged; captions and answers name them by number.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, id: str, sha256: str, device: torch.device) -> None:
+        self.id = id
+        self.sha256 = sha256
+        self.device = device
+        self.model = checkpoint.model.to(device)
+        self.renderer = checkpoint.renderer.to(device)
+        self.tokenizer = checkpoint.tokenizer
+        self.calibration = checkpoint.calibration
+        self.trained_labels = checkpoint.labels
+        self.labels = distinct_labels(checkpoint.labels)
+
+    def label(
+        self, persons: Person | Sequence[Person], labels: Sequence[str] | None = None, *, top: int = 3, explain: bool = False
+    ) -> Label:
+        """The action, among the given candidate texts or the model's own labels.
+
+        Args:
+            persons: of one clip.
+            labels: candidates, open text; None for the model's own.
+            top: how many candidates to return in all, the best included.
+            explain: add the steps of the motion that were measured.
+
+        Raises:
+            SkeletonLLMError: nothing to look at, or no candidate.
+        """
+        people = _people(persons)
+        candidates = self._candidates(labels)
+        scores = np.mean([self._scores(self.likelihoods(body), candidates) for body in _bodies(people)], axis=0)
+        order = np.argsort(-scores, kind="stable")
+        ranked = [Candidate(candidates[index], float(scores[index])) for index in order[: max(top, 1)]]
+        best = ranked[0]
+        reason = _explanation(people, best.text) if explain else None
+        return Label(best.text, best.score, best.score >= self.calibration.threshold, tuple(ranked[1:]), reason)
+
+    def caption(self, persons: Person | Sequence[Person]) -> Caption:
+        """A sentence on the motion, and the facts that were measured."""
+        people = _people(persons)
+        said = [self._caption(body, 0.0, None) for body in _bodies(people)]
+        facts = [measure(person).sentences() for person in people]
+        if len(people) == 1:
+            return Caption(said[0], facts[0])
+        return Caption(
+            " ".join(f"Person {index + 1}: {text}" for index, text in enumerate(said)),
+            tuple(f"person {index + 1} {fact}" for index, told in enumerate(facts) for fact in told),
+        )
+
+    def ask(self, persons: Person | Sequence[Person], question: str) -> str:
+        """The answer to a question about the motion.
+
+        A question made of words that the model never learned is not answered by guessing.
+        """
+        if not question.strip():
+            raise SkeletonLLMError("the question is empty")
+        people = _people(persons)
+        unknown = self._unknown_words(question)
+        if unknown:
+            return f"I cannot answer that: I do not know the words {', '.join(unknown)}."
+        said = [
+            sentence(generate(self.model, self.tokenizer, self.visual_tokens(body), self._question(body, question)))
+            for body in _bodies(people)
+        ]
+        if len(said) == 1:
+            return said[0]
+        return " ".join(f"Person {index + 1}: {text}" for index, text in enumerate(said))
+
+    def segment(self, persons: Person | Sequence[Person], labels: Sequence[str] | None = None) -> list[Segment]:
+        """The timeline: where which action happens."""
+        people = _people(persons)
+        candidates = self._candidates(labels)
+        bodies = _bodies(people)
+        length = max(body_seconds(body) for body in bodies)
+        starts, hop = window_starts(length, SEGMENT_WINDOW)
+        scores = np.stack(
+            [
+                np.mean([self._scores(self._part_likelihoods(body, start, end)[None], candidates) for body in bodies], axis=0)
+                for start, end in zip(starts, np.minimum(starts + SEGMENT_WINDOW, length), strict=True)
+            ]
+        )
+        fps = bodies[0].fps
+        frames = max(len(body) for body in bodies)
+        segments = []
+        for start, end, candidate, score in merged_segments(scores, starts, hop, SEGMENT_WINDOW, length):
+            first = min(int(round(start * fps)), frames - 1)
+            last = frames if end >= length else max(int(round(end * fps)), first + 1)
+            said = [self._caption(body, start, end) for body in bodies]
+            caption = said[0] if len(said) == 1 else " ".join(f"Person {i + 1}: {text}" for i, text in enumerate(said))
+            segments.append(
+                Segment(first / fps, last / fps, first, last, candidates[candidate], float(score), caption)
+            )
+        return segments
+
+    def render(
+        self,
+        persons: Person | Sequence[Person],
+        *,
+        size: int | None = None,
+        frames: int | None = None,
+        frame_indices: Sequence[int] | None = None,
+    ) -> Tensor:
+        """What the model sees: (T, 3, H, W) in [0, 1], all persons together, differentiable in the renderer's parameters.
+
+        Args:
+            size: edge of the images [pixels]; the model's own when None.
+            frames: T; the model's own when None.
+            frame_indices: these frames of the source instead.
+        """
+        scene = canonical_frames(_people(persons, least=1), frames or self.model.config.frames, frame_indices=frame_indices)
+        return self.renderer(scene, size=size)
+
+    def _candidates(self, labels: Sequence[str] | None) -> tuple[str, ...]:
+        if labels is None:
+            return self.labels
+        candidates = tuple(dict.fromkeys(label.strip() for label in labels if label.strip()))
+        if not candidates:
+            raise SkeletonLLMError("there is no candidate label: give at least one")
+        return candidates
+
+    def _view(self, body: Prepared, start: float, end: float | None, phase: float) -> CanonicalFrames:
+        frames = self.model.config.frames
+        times = moments(len(body), body.fps, frames, start, end)
+        if phase and len(times) > 1:
+            times = np.clip(times + phase * (times[1] - times[0]), 0, (len(body) - 1) / body.fps)
+        seconds = body_seconds(body) if end is None else end - start
+        return place([sample(body, times, start=start)], [body], seconds)
+
+    @torch.inference_mode()
+    def _visual(self, scenes: Sequence[CanonicalFrames]) -> Tensor:
+        images = self.renderer(scenes, size=self.model.config.image_size)
+        return self.model.visual_tokens(images.unflatten(0, (len(scenes), -1)))
+
+    def visual_tokens(self, body: Prepared) -> Tensor:
+        """(1, T, width) visual tokens of a whole clip."""
+        return self._visual([self._view(body, 0.0, None, 0.0)])
+
+    def likelihoods(self, body: Prepared) -> np.ndarray:
+        """(W, L) log-likelihood of each trained label, in each of the parts in which a clip is looked at (mostly one)."""
+        seconds = body_seconds(body)
+        if seconds <= LONGEST_VIEW:
+            return self._part_likelihoods(body, 0.0, None, PHASES)[None]
+        part = LONGEST_VIEW / 2
+        count = min(int(np.ceil(seconds / part)), MOST_VIEWS)
+        starts = np.linspace(0.0, seconds - part, count)
+        return np.stack([self._part_likelihoods(body, float(start), float(start + part)) for start in starts])
+
+    def _part_likelihoods(
+        self, body: Prepared, start: float, end: float | None, phases: Sequence[float] = (0.0,)
+    ) -> np.ndarray:
+        scenes = [self._view(body, start, end, phase) for phase in phases]
+        prompt = prompts.label_prompt(scenes[0].seconds)
+        likely = log_likelihoods(self.model, self.tokenizer, self._visual(scenes), prompt, self.trained_labels)
+        return likely.double().cpu().numpy()
+
+    def _scores(self, likelihoods: np.ndarray, candidates: Sequence[str]) -> np.ndarray:
+        """(C,) scores of candidate texts, from (W, L) log-likelihoods of the trained labels."""
+        probabilities = label_probabilities(likelihoods, self.calibration.temperature)
+        return candidate_scores(probabilities, self.trained_labels, candidates)
+
+    def _caption(self, body: Prepared, start: float, end: float | None) -> str:
+        scene = self._view(body, start, end, 0.0)
+        return sentence(generate(self.model, self.tokenizer, self._visual([scene]), prompts.caption_prompt(scene.seconds)))
+
+    def _question(self, body: Prepared, question: str) -> str:
+        return prompts.ask_prompt(body_seconds(body), question)
+
+    def _unknown_words(self, question: str) -> list[str]:
+        words = [word.strip(".,?!;:'\"").lower() for word in question.split()]
+        unknown = [word for word in words if word and self.tokenizer.unk_token_id in word_ids(self.tokenizer, word)]
+        return unknown if len(unknown) * 2 >= len([word for word in words if concepts(word)]) else []
+
+
+def body_seconds(body: Prepared) -> float:
+    """Length of a prepared clip [s]."""
+    return len(body) / body.fps
+
+
+def label_probabilities(likelihoods: np.ndarray, temperature: float) -> np.ndarray:
+    """(L,) probabilities: the softmax over labels of (W, L) log-likelihoods, averaged over the parts of a clip."""
+    scaled = likelihoods / temperature
+    scaled = np.exp(scaled - scaled.max(1, keepdims=True))
+    return (scaled / scaled.sum(1, keepdims=True)).mean(0)
+
+
+def distinct_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels without those that only spell another one differently; the shortest wording stays."""
+    shortest: dict[frozenset[str], str] = {}
+    for label in sorted(labels, key=lambda text: (len(text), text)):
+        shortest.setdefault(concepts(label), label)
+    return tuple(sorted(shortest.values()))
+
+
+def load_model(name: str = "default", *, device: str = "auto", seed: int = 0) -> SkeletonLLM:
+    """Load a model.
+
+    Args:
+        name: "default" (embedded, offline) or the folder of a checkpoint.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        seed: of every random choice; the embedded model makes none.
+
+    Raises:
+        SkeletonLLMError: no such model or device, or a damaged checkpoint.
+    """
+    torch.manual_seed(seed)
+    if name.startswith(("hf:", "openai:")):
+        raise SkeletonLLMError(f"the model {name!r} needs an adapter that this version does not have; use 'default' or a folder")
+    folder = DEFAULT if name == "default" else Path(name)
+    if not folder.is_dir():
+        raise SkeletonLLMError(f"there is no model {name!r}: use 'default' or the folder of a checkpoint")
+    return SkeletonLLM(load_checkpoint(folder), name, checkpoint_sha256(folder), _device(device))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto" or name == "cpu":
+        return torch.device("cpu")
+    raise SkeletonLLMError(f"the device {name!r} is not available: use auto or cpu")
+
+
+def available_models() -> list[dict[str, str]]:
+    """Rows for `skeletonllm models`."""
+    return [
+        {"name": "default", "where": "embedded in the package", "licence": "non-commercial (see its card)",
+         "note": "labels, captions, answers and segments on a CPU, offline"},
+        {"name": "FOLDER", "where": "a checkpoint folder made by `skeletonllm train`", "licence": "yours", "note": ""},
+    ]
+
+
+def _people(persons: Person | Sequence[Person], least: int = 2) -> list[Person]:
+    people = list(persons) if isinstance(persons, Sequence) else [persons]
+    if not people:
+        raise SkeletonLLMError("there is no person in this clip")
+    for person in people:
+        if len(person.topology) < least:
+            raise SkeletonLLMError(f"the clip {person.name!r} has only one joint: there is no motion of a body to understand")
+        if len(person) == 0:
+            raise SkeletonLLMError(f"the clip {person.name!r} has no frames")
+    return [unmirrored(person) for person in people]
+
+
+def _bodies(people: Sequence[Person]) -> list[Prepared]:
+    return [prepare([person])[0] for person in people]
+
+
+def _explanation(people: Sequence[Person], label: str) -> str:
+    return "\n".join(explain(measure(person), label) for person in people)

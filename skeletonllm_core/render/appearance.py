@@ -1,0 +1,134 @@
+"""What a body part looks like, and how its motion shows; the learned part of the renderer.
+
+Everything is a function of body part, place along the bone and velocity, never of a joint's number, so it holds for any rig.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from skeletonllm_core.render.splats import PARTS
+
+LARGEST = 0.25
+"""Every radius is below this [m]."""
+
+PACE = 1.5
+"""Speed [m/s] that is half way to the brightest."""
+
+_ROWS = 5  # red, green, blue, opacity, radius
+
+# Standard deviation across the bone and of a ball [m], by part without its side.
+_RADII = {
+    "pelvis": (0.075, 0.085),
+    "spine": (0.08, 0.08),
+    "chest": (0.08, 0.08),
+    "neck": (0.05, 0.06),
+    "head": (0.07, 0.095),
+    "clavicle": (0.05, 0.05),
+    "upper_arm": (0.042, 0.045),
+    "forearm": (0.036, 0.04),
+    "hand": (0.034, 0.046),
+    "fingers": (0.016, 0.018),
+    "thigh": (0.058, 0.06),
+    "shin": (0.046, 0.046),
+    "foot": (0.038, 0.042),
+    "toes": (0.032, 0.035),
+    "other": (0.04, 0.05),
+}
+
+# Red, green, blue at rest: a hue for each side of arms and legs, one for the trunk, one for the head.
+_COLOURS = {
+    "left arm": (0.10, 0.45, 0.75),
+    "left leg": (0.30, 0.22, 0.75),
+    "right arm": (0.75, 0.42, 0.08),
+    "right leg": (0.75, 0.15, 0.22),
+    "trunk": (0.22, 0.60, 0.24),
+    "head": (0.62, 0.60, 0.42),
+    "other": (0.45, 0.45, 0.45),
+}
+
+_ARM = ("clavicle", "upper_arm", "forearm", "hand", "fingers")
+_LEG = ("thigh", "shin", "foot", "toes")
+_FARTHER = ("hand", "fingers", "foot", "toes")  # brighter than the rest of their limb
+
+# How much a feature (speed, vx, vy, vz, each bounded by 1) adds to the logits of red, green and blue.
+_MOTION = ((1.5, 0.5, -0.25, -0.25), (1.5, -0.25, 0.5, -0.25), (1.5, -0.25, -0.25, 0.5))
+
+
+def _logit(value: float) -> float:
+    return math.log(value / (1 - value))
+
+
+def _group(part: str) -> tuple[str, str]:
+    """("left arm", "hand") for "left_hand"."""
+    side, _, rest = part.partition("_")
+    if side not in ("left", "right"):
+        return ("trunk" if part in ("pelvis", "spine", "chest", "neck") else part), part
+    return f"{side} {'arm' if rest in _ARM else 'leg'}", rest
+
+
+class Appearance(nn.Module):
+    """Colour, opacity and radius of the Gaussians of each of `splats.PARTS`.
+
+    Parameters, one row a part: `colour` (P, 3), `opacity` (P,), `radius` (P,) and `ball` (P,) as logits (radii as a share of
+    `LARGEST`); `slope` (P, 5), what is added from one end of a bone to the other; `motion` (P, 5, 4), what speed and the three
+    components of velocity add.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        colours, radii, balls = [], [], []
+        for part in PARTS:
+            group, kind = _group(part)
+            bright = 0.6 if kind in _FARTHER else 0.0
+            colours.append([_logit(value) + bright for value in _COLOURS[group]])
+            radii.append(_logit(_RADII[kind][0] / LARGEST))
+            balls.append(_logit(_RADII[kind][1] / LARGEST))
+        motion = torch.zeros(len(PARTS), _ROWS, 4)
+        motion[:, :3] = torch.tensor(_MOTION)
+        self.colour = nn.Parameter(torch.tensor(colours))
+        self.opacity = nn.Parameter(torch.full((len(PARTS),), _logit(0.95)))
+        self.radius = nn.Parameter(torch.tensor(radii))
+        self.ball = nn.Parameter(torch.tensor(balls))
+        self.slope = nn.Parameter(torch.zeros(len(PARTS), _ROWS))
+        self.motion = nn.Parameter(motion)
+
+    def bones(
+        self, part: torch.Tensor, start_velocity: torch.Tensor, end_velocity: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of red, green, blue, opacity and radius at both ends of bones.
+
+        Args:
+            part: (F, B) index into `PARTS`.
+            start_velocity, end_velocity: (F, B, 3) [m/s].
+
+        Returns:
+            two (F, B, 5).
+        """
+        base = torch.cat([self.colour, self.opacity[:, None], self.radius[:, None]], 1)
+        table = torch.cat([base - self.slope / 2, base + self.slope / 2, self.motion.flatten(1)], 1)
+        start, end, motion = _pick(table, part).split([_ROWS, _ROWS, 4 * _ROWS], -1)
+        motion = motion.unflatten(-1, (_ROWS, 4))
+        return (
+            start + (motion * _features(start_velocity)[..., None, :]).sum(-1),
+            end + (motion * _features(end_velocity)[..., None, :]).sum(-1),
+        )
+
+    def balls(self, part: torch.Tensor, velocity: torch.Tensor) -> torch.Tensor:
+        """Logits (F, K, 5) of balls; part (F, K), velocity (F, K, 3) [m/s]."""
+        base = torch.cat([self.colour, self.opacity[:, None], self.ball[:, None], self.motion.flatten(1)], 1)
+        base, motion = _pick(base, part).split([_ROWS, 4 * _ROWS], -1)
+        return base + (motion.unflatten(-1, (_ROWS, 4)) * _features(velocity)[..., None, :]).sum(-1)
+
+
+def _pick(table: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.embedding(part, table)
+
+
+def _features(velocity: torch.Tensor) -> torch.Tensor:
+    """(..., 4): speed, vx, vy, vz, each divided by (speed + PACE), so that none exceeds 1."""
+    speed = torch.sqrt(velocity.square().sum(-1, keepdim=True) + 1e-6)
+    return torch.cat([speed, velocity], -1) / (speed + PACE)

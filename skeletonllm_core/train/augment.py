@@ -1,0 +1,150 @@
+"""Vary a clip while training: rig, proportions, tempo, view, noise; left and right mirrored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skeletonllm_core.motion.canonical import (
+    CanonicalFrames,
+    CanonicalPerson,
+    Prepared,
+    Samples,
+    drawn_bones,
+    moments,
+    place,
+    sample,
+)
+from skeletonllm_core.motion.skeleton import BodyPart
+
+# Joints that other makers' rigs often lack; dropping one bridges the bones around it.
+_OPTIONAL = frozenset(
+    part
+    for part in BodyPart
+    if part.value.endswith(("clavicle", "fingers", "toes", "hand", "foot")) or part in (BodyPart.SPINE, BodyPart.NECK)
+) | {BodyPart.CHEST, BodyPart.HEAD}
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much to vary.
+
+    Attributes:
+        rig: probability that some optional joints are dropped from a clip.
+        limbs: standard deviation of a limb's length, relative; left and right vary mostly together.
+        noise: largest standard deviation of joint noise [m of a 1.7 m body].
+        yaw: standard deviation of the view [rad].
+        crop: shortest part of a clip that is shown, relative.
+        tempo: standard deviation of the logarithm of the tempo.
+        missing: probability that a clip has joints missing at random.
+    """
+
+    rig: float = 0.3
+    limbs: float = 0.07
+    noise: float = 0.015
+    yaw: float = 0.25
+    crop: float = 0.8
+    tempo: float = 0.12
+    missing: float = 0.1
+
+
+def varied_frames(
+    body: Prepared,
+    window: tuple[float, float],
+    frames: int,
+    amount: Augmentation | None,
+    mirror: bool,
+    rng: np.random.Generator,
+) -> CanonicalFrames:
+    """One varied view of a clip.
+
+    Args:
+        body: the clip.
+        window: its part in view [s].
+        frames: T.
+        amount: None leaves everything but the mirror alone.
+        mirror: swap left and right.
+        rng: source of chance.
+    """
+    start, end = window
+    if amount is None:
+        seen = sample(body, moments(len(body), body.fps, frames, start, end), start=start)
+        return _maybe_mirrored(place([seen], [body], end - start), mirror)
+    length = end - start
+    keep = length * rng.uniform(amount.crop, 1.0)
+    start = start + rng.uniform(0, length - keep)
+    pace = float(np.exp(rng.normal(0, amount.tempo)))
+    times = moments(len(body), body.fps, frames, start, start + keep)
+    # The moments shift within their segments as they would for a clip that starts a little later.
+    times = np.clip(times + rng.uniform(-0.5, 0.5) * keep / frames, 0, None)
+    if rng.random() < amount.rig:
+        body = without_joints(body, rng)
+    seen = sample(body, times, start=start, pace=pace)
+    seen = with_other_limbs(seen, body, amount.limbs, rng)
+    sigma = amount.noise * rng.random() ** 2
+    wobble = rng.normal(0, sigma, (1, *seen.positions.shape[1:])) + rng.normal(0, sigma / 4, seen.positions.shape)
+    seen = replace(seen, positions=(seen.positions + wobble).astype(np.float32))
+    if rng.random() < amount.missing:
+        gone = rng.random(seen.positions.shape[1:3]) < rng.uniform(0, 0.2)
+        seen.positions[:, gone] = np.nan
+    scene = place([seen], [body], keep / pace, extra_yaw=float(rng.normal(0, amount.yaw)))
+    return _maybe_mirrored(scene, mirror)
+
+
+def without_joints(body: Prepared, rng: np.random.Generator) -> Prepared:
+    """The clip on a poorer rig: some optional parts have no joint; hands and feet go only on both sides together."""
+    groups: dict[str, list[int]] = {}
+    for joint, part in enumerate(body.parts):
+        if part in _OPTIONAL:
+            key = part.value.removeprefix("left_").removeprefix("right_")
+            groups.setdefault(key, []).append(joint)
+    chance = rng.uniform(0.05, 0.5)
+    gone = {joint for key, joints in sorted(groups.items()) if rng.random() < chance for joint in joints}
+    # Without hands or feet a limb has no end, so only one of the two kinds may go.
+    if {"hand", "foot"} <= {key for key, joints in groups.items() if joints[0] in gone}:
+        gone -= set(groups["hand"])
+    kept = np.array([joint for joint in range(len(body.parts)) if joint not in gone])
+    parents = np.full(len(body.parts), -1)
+    parents[body.bones[:, 1]] = body.bones[:, 0]
+    return Prepared(
+        body.positions[:, kept], drawn_bones(parents, kept), tuple(body.parts[j] for j in kept), body.fps, body.scale
+    )
+
+
+def with_other_limbs(seen: Samples, body: Prepared, spread: float, rng: np.random.Generator) -> Samples:
+    """The same poses on a body of other proportions, standing on the same ground."""
+    factor: dict[str, float] = {}
+    whole = rng.normal(0, spread / 2)
+    positions = np.concatenate([seen.positions.reshape(-1, *seen.positions.shape[2:]), seen.start[None]])
+    moved = positions.copy()
+    for parent, child in body.bones:
+        part = body.parts[child] or body.parts[parent]
+        key = part.value.removeprefix("left_").removeprefix("right_") if part else str(child)
+        if key not in factor:
+            factor[key] = rng.normal(0, spread)
+        stretch = np.exp(whole + factor[key] + rng.normal(0, spread / 6))
+        moved[:, child] = moved[:, parent] + stretch * (positions[:, child] - positions[:, parent])
+    lowest = np.nanmin(positions[..., 1]) if np.isfinite(positions).any() else 0.0
+    moved[..., 1] += lowest - (np.nanmin(moved[..., 1]) if np.isfinite(moved).any() else 0.0)
+    return replace(seen, positions=moved[:-1].reshape(seen.positions.shape).astype(np.float32), start=moved[-1])
+
+
+def mirrored(scene: CanonicalFrames) -> CanonicalFrames:
+    """The scene as a mirror shows it: +X becomes -X and every left part a right part."""
+    flip = np.array([-1, 1, 1], np.float32)
+    persons = tuple(
+        CanonicalPerson(
+            one.positions * flip,
+            one.velocities * flip,
+            one.visible,
+            one.bones,
+            tuple(part.mirrored if part else None for part in one.parts),
+        )
+        for one in scene.persons
+    )
+    return replace(scene, persons=persons, ground=scene.ground * flip[[0, 2]])
+
+
+def _maybe_mirrored(scene: CanonicalFrames, mirror: bool) -> CanonicalFrames:
+    return mirrored(scene) if mirror else scene

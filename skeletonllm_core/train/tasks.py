@@ -1,0 +1,101 @@
+"""Clip → what is asked and what is to be answered: labels, captions, questions. Truth comes from labels and measured facts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skeletonllm_core.model import prompts
+from skeletonllm_core.model.lexicon import match
+from skeletonllm_core.motion.facts import Facts, caption_clauses, mirrored_text, questions
+
+# A source's wording → the wording that is learned, where they differ.
+_RENAMED = {
+    "walking": "walk", "running": "run", "run/jog": "run", "jumping": "jump", "slow walk": "walk", "brisk walk": "walk",
+    "walk on uneven terrain": "walk", "punch/strike": "punch", "jump, balance": "jump", "dance a": "dance",
+    "dance b": "dance", "getup facedown": "get up", "getup faceup": "get up", "cartwheels": "cartwheel",
+    "bend over, scoop up, rise, lift arm": "pick up", "playground - forward jumps, turn around": "hop",
+    "playing soccer": "play soccer", "directing traffic": "direct traffic", "washing a window": "wash a window",
+    "basketball referee signals": "give referee signals", "swordplay": "fight with a sword",
+}  # fmt: skip
+_RENAMED_BY_START = {"basketball - ": "dribble a basketball", "dance": "dance", "playground - climb": "climb"}
+
+# Every label that is learned → the same as a person would tell it.
+PHRASES = {
+    "walk": "walks", "run": "runs", "jog": "jogs", "jogging": "jogs", "walk backward": "walks backward",
+    "walk turn left": "walks and turns left", "walk turn right": "walks and turns right",
+    "turn left": "turns left on the spot", "turn right": "turns right on the spot",
+    "sidestep left": "steps to the left", "sidestep right": "steps to the right",
+    "stealthy walk": "walks stealthily", "zombie walk": "walks like a zombie", "crouch walk": "walks in a crouch",
+    "march": "marches", "jump": "jumps", "jump forward": "jumps forward", "hop": "hops", "jumping jacks": "does jumping jacks",
+    "squat": "squats", "sit down": "sits down", "stand up": "stands up", "get up": "gets up from the ground",
+    "lie down": "lies down", "crawl": "crawls", "roll": "rolls over the ground", "stand": "stands still",
+    "bend": "bends forward", "bow": "bows", "pick up": "picks something up", "pick up and throw": "picks something up and throws it",
+    "throw": "throws something", "high throw": "throws something high", "hand catch": "catches something with the hand",
+    "kick": "kicks", "forward kick": "kicks forward", "side kick": "kicks to the side", "spinkick": "does a spinning kick",
+    "punch": "punches", "forward punch": "punches forward", "side boxing": "boxes to the side", "hammer": "hammers",
+    "wave right hand": "waves the right hand", "wave left hand": "waves the left hand",
+    "wave both hands": "waves both hands", "high arm wave": "waves with a raised arm",
+    "horizontal arm wave": "waves an arm from side to side", "two hand wave": "waves with two hands",
+    "raise up right hand": "raises the right hand", "raise up left hand": "raises the left hand",
+    "raise up both hands": "raises both hands", "hand clap": "claps", "point": "points at something",
+    "draw x": "draws a cross in the air", "draw tick": "draws a tick in the air", "draw circle": "draws a circle in the air",
+    "tennis swing": "swings a tennis racket", "tennis serve": "serves at tennis", "golf swing": "swings a golf club",
+    "drink": "drinks", "dance": "dances", "dance spin": "spins while dancing", "spin": "spins around",
+    "cartwheel": "does a cartwheel", "backflip": "does a backflip", "sideflip": "does a side flip", "climb": "climbs",
+    "fight with a sword": "fights with a sword", "dribble a basketball": "dribbles a basketball",
+    "play soccer": "plays soccer", "direct traffic": "directs traffic", "wash a window": "washes a window",
+    "wash self": "washes", "give referee signals": "gives referee signals",
+}  # fmt: skip
+
+
+def learned_label(label: str) -> str | None:
+    """The wording under which a source's label is learned; None for one that has no phrase yet."""
+    for start, renamed in _RENAMED_BY_START.items():
+        if label.startswith(start) and label not in PHRASES:
+            return _RENAMED.get(label, renamed)
+    label = _RENAMED.get(label, label)
+    return label if label in PHRASES else None
+
+
+def caption(label: str | None, clauses: tuple[str, ...], rng: np.random.Generator) -> str:
+    """A sentence from a label and measured clauses; a clause that repeats the label's words is left out."""
+    told = [PHRASES[label]] if label else []
+    for clause in clauses:
+        content = {word for word in clause.split() if len(word) > 3}
+        said = {word for part in told for word in part.split()}
+        if not told or len(content & said) * 2 < len(content):
+            told.append(clause)
+    who = ("a person", "the person", "someone")[int(rng.choice(3, p=(0.8, 0.1, 0.1)))] if rng is not None else "a person"
+    if not told:
+        return f"{who} moves ."
+    text = told[0] if len(told) == 1 else ", ".join(told[:-1]) + " and " + told[-1]
+    return f"{who} {text} ."
+
+
+def label_task(label: str, seconds: float) -> tuple[str, str]:
+    """(prompt, answer) for recognition."""
+    return prompts.label_prompt(seconds), label
+
+
+def caption_task(label: str | None, facts: Facts, seconds: float, rng: np.random.Generator) -> tuple[str, str]:
+    """(prompt, answer) for a caption."""
+    return prompts.caption_prompt(seconds), caption(label, caption_clauses(facts), rng)
+
+
+def question_tasks(
+    label: str | None, facts: Facts, seconds: float, rng: np.random.Generator
+) -> list[tuple[str, str]]:
+    """(prompt, answer) pairs about a clip: measured ones, and whether it shows a named action."""
+    pairs = list(questions(facts, rng))
+    if label:
+        others = [other for other in PHRASES if match(other, label) == 0]
+        yes = rng.random() < 0.5
+        asked = label if yes else others[int(rng.integers(len(others)))]
+        pairs.append((f"is this the action {asked} ?", "yes" if yes else "no"))
+        pairs.append(("what is the person doing ?", f"the person {PHRASES[label]} ."))
+    return [(prompts.ask_prompt(seconds, question), answer) for question, answer in pairs]
+
+
+def mirrored_task(task: tuple[str, str]) -> tuple[str, str]:
+    """The task that belongs to the mirrored motion."""
+    return mirrored_text(task[0]), mirrored_text(task[1])

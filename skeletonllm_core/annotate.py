@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from skeletonllm_core import plugins
 from skeletonllm_core.atomic import remove_leftovers, write_whole
+from skeletonllm_core.describe import check_clip
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.library import MANIFEST, REPORT, Source, clip_names, find_sources, internal, reason
 from skeletonllm_core.media import animated_webp, still_webp
 from skeletonllm_core.motion.facts import measure
+from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Clip, Person
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.report import Row, report_page
@@ -315,7 +317,7 @@ class Annotator:
 
     def _document(self, source: Source, digest: str, clip: Clip, name: str | None) -> dict[str, Any]:
         check_clip(clip)
-        first = max(clip.persons, key=len)
+        longest = max(clip.persons, key=len)
         persons = [
             self._person(person, number, clip.origin.warnings if clip.origin else ())
             for person, number in zip(clip.persons, clip.person_ids, strict=True)
@@ -327,9 +329,9 @@ class Annotator:
                 "sha256": digest,
                 "format": clip.origin.format if clip.origin else None,
                 "clip": name,
-                "fps": _rounded(first.fps, 3),
-                "frames": len(first),
-                "seconds": _rounded(first.seconds, 3),
+                "fps": _rounded(longest.fps, 3),
+                "frames": len(longest),
+                "seconds": _rounded(longest.seconds, 3),
             },
             "model": self._model(),
             "options": self.options.as_json(),
@@ -339,6 +341,7 @@ class Annotator:
 
     def _person(self, person: Person, number: int, warnings: tuple[str, ...]) -> dict[str, Any]:
         rig = map_rig(person.topology, person.joint_positions())
+        facts: tuple[str, ...] = ()
         document: dict[str, Any] = {"id": int(number), "joints": len(person.topology)}
         if "label" in self.options.tasks:
             label = self.model.label([person], self.options.labels)
@@ -347,7 +350,10 @@ class Annotator:
                 {"text": other.text, "score": _rounded(other.score, 4)} for other in label.alternatives
             ]
         if "caption" in self.options.tasks:
-            document["caption"] = self.model.caption([person]).caption
+            said = self.model.caption([person])
+            document["caption"], facts = said.caption, said.facts
+        else:
+            facts = tuple(measure(unmirrored(person, rig)).sentences())
         if "segments" in self.options.tasks:
             document["segments"] = [
                 {
@@ -361,7 +367,7 @@ class Annotator:
                 }
                 for part in self.model.segment([person], self.options.labels)
             ]
-        document["facts"] = list(measure(person, rig).sentences())
+        document["facts"] = list(facts)
         document["warnings"] = [*warnings, *rig.warnings]
         return document
 
@@ -487,17 +493,6 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's content."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def check_clip(clip: Clip) -> None:
-    """Raise a SkeletonLLMError where there is no motion of a body to understand: no person, one joint, no frame."""
-    if not clip.persons:
-        raise SkeletonLLMError("there is no person in this clip")
-    for person in clip.persons:
-        if len(person.topology) < 2:
-            raise SkeletonLLMError("the skeleton has only one joint: there is no motion of a body to understand")
-        if len(person) == 0:
-            raise SkeletonLLMError("the clip has no frames")
 
 
 def _row(record: Record, pictures: tuple[Path, Path] | None) -> Row:

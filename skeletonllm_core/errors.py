@@ -20,6 +20,7 @@ class MotionFormatError(SkeletonLLMError):
         place = f"{path}:{line}" if line is not None else f"{path}"
         super().__init__(f"{place}: {problem} (format {format!r})")
         self.path = Path(path)
+        self.problem = problem
         self.line = line
         self.format = format
 

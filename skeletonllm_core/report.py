@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,9 +38,10 @@ def report_page(rows: Sequence[Row], model: str) -> str:
     failed = sum(row.record["status"] == "failed" for row in rows)
     labels = {row.record["label"] for row in rows if row.record["label"] is not None}
     template = files("skeletonllm_core").joinpath("report.template.html").read_text(encoding="utf-8")
+    told = f"{_count(len(rows), 'clip')} · {_count(len(labels), 'label')} · {failed} failed · model {model}"
     values = {
         "COUNT": str(len(rows)),
-        "SUMMARY": escape(f"{_count(len(rows), 'clip')} · {_count(len(labels), 'label')} · {failed} failed · model {model}"),
+        "SUMMARY": escape(told),
         "LABELS": "".join(f'<option value="{escape(label)}"></option>' for label in sorted(labels)),
         "ROWS": "\n".join(_row(row) for row in rows),
     }
@@ -88,10 +90,8 @@ def _picture(row: Row, path: str) -> str:
     still = ""
     if row.still is not None:
         still = f'<source media="(prefers-reduced-motion: reduce)" srcset="{_data(row.still)}">'
-    return (
-        f'<picture>{still}<img loading="lazy" decoding="async" width="96" height="96" alt="{escape(path)} as drawn for the model" '
-        f'src="{_data(row.moving)}"></picture>'
-    )
+    shown = f'width="96" height="96" alt="{escape(path)} as the model sees it" src="{_data(row.moving)}"'
+    return f'<picture>{still}<img loading="lazy" decoding="async" {shown}></picture>'
 
 
 def _data(webp: bytes) -> str:
@@ -147,9 +147,8 @@ def _timeline(person: dict[str, Any], persons: int) -> str:
         # The same label has the same colour in every row.
         hue = sum(ord(letter) * (place + 7) for place, letter in enumerate(label)) * 47 % 360
         title = f"{start:.2f}–{end:.2f} s: {label}. {part.get('caption') or ''}".strip()
-        parts.append(
-            f'<li style="flex-grow:{round(end - start, 3)};--hue:{hue}" title="{escape(title)}"><span>{escape(label)}</span></li>'
-        )
+        style = f"flex-grow:{round(end - start, 3)};--hue:{hue}"
+        parts.append(f'<li style="{style}" title="{escape(title)}"><span>{escape(label)}</span></li>')
     if not parts:
         return ""
     name = "timeline" if persons == 1 else f"timeline of person {person.get('id')}"
@@ -170,4 +169,4 @@ def _dicts(value: object) -> list[dict[str, Any]]:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

@@ -9,10 +9,20 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--model", default="default", help="the model that the tests of the commands use")
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def model(request: pytest.FixtureRequest) -> str:
+    """The model that commands are tested with: the embedded one, or the folder given by `pytest --model`."""
+    return request.config.getoption("--model")
 
 
 @pytest.fixture(scope="session")

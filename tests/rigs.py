@@ -32,45 +32,59 @@ def both(text: str, left: str, right: str) -> str:
     return text.replace("@", left) + "\n" + text.replace("@", right)
 
 
-MIXAMO = """
+MIXAMO = (
+    """
 mixamorig:Hips
   mixamorig:Spine > mixamorig:Spine1 > mixamorig:Spine2
     mixamorig:Neck > mixamorig:Head > mixamorig:HeadTop_End
-""" + both(
-    """
+"""
+    + both(
+        """
     mixamorig:@Shoulder > mixamorig:@Arm > mixamorig:@ForeArm > mixamorig:@Hand
       mixamorig:@HandThumb1 > mixamorig:@HandThumb2 > mixamorig:@HandThumb3 > mixamorig:@HandThumb4
       mixamorig:@HandIndex1 > mixamorig:@HandIndex2 > mixamorig:@HandIndex3 > mixamorig:@HandIndex4
       mixamorig:@HandMiddle1 > mixamorig:@HandMiddle2 > mixamorig:@HandMiddle3 > mixamorig:@HandMiddle4
 """,
-    "Left",
-    "Right",
-) + both("  mixamorig:@UpLeg > mixamorig:@Leg > mixamorig:@Foot > mixamorig:@ToeBase > mixamorig:@Toe_End", "Left", "Right")
+        "Left",
+        "Right",
+    )
+    + both(
+        "  mixamorig:@UpLeg > mixamorig:@Leg > mixamorig:@Foot > mixamorig:@ToeBase > mixamorig:@Toe_End",
+        "Left",
+        "Right",
+    )
+)
 
 MIXAMO_UNDERSCORE = MIXAMO.replace("mixamorig:", "mixamorig1_")
 
-HUMAN_IK = """
+HUMAN_IK = (
+    """
 Reference > Hips
   Spine > Spine1 > Spine2
     Neck > Head
-""" + both(
-    """
+"""
+    + both(
+        """
     @Shoulder > @Arm > @ForeArm > @Hand
       @HandThumb1 > @HandThumb2
       @InHandIndex > @HandIndex1 > @HandIndex2
       @ForeArmRoll
 """,
-    "Left",
-    "Right",
-) + both("  @UpLeg > @Leg > @Foot > @ToeBase", "Left", "Right")
+        "Left",
+        "Right",
+    )
+    + both("  @UpLeg > @Leg > @Foot > @ToeBase", "Left", "Right")
+)
 
-UNREAL = """
+UNREAL = (
+    """
 root
   pelvis
     spine_01 > spine_02 > spine_03
       neck_01 > head
-""" + both(
-    """
+"""
+    + both(
+        """
       clavicle_@ > upperarm_@
         lowerarm_@
           hand_@
@@ -80,19 +94,21 @@ root
           lowerarm_twist_01_@
         upperarm_twist_01_@
 """,
-    "l",
-    "r",
-) + both(
-    """
+        "l",
+        "r",
+    )
+    + both(
+        """
     thigh_@
       calf_@
         foot_@ > ball_@
         calf_twist_01_@
       thigh_twist_01_@
 """,
-    "l",
-    "r",
-) + """
+        "l",
+        "r",
+    )
+    + """
   ik_foot_root
     ik_foot_l
     ik_foot_r
@@ -100,8 +116,10 @@ root
     ik_hand_l
     ik_hand_r
 """
+)
 
-RIGIFY = """
+RIGIFY = (
+    """
 root
   DEF-spine
     DEF-pelvis.L
@@ -112,19 +130,23 @@ root
         DEF-jaw > DEF-chin
       DEF-breast.L
       DEF-breast.R
-""" + both(
-    """
+"""
+    + both(
+        """
       DEF-shoulder.@ > DEF-upper_arm.@ > DEF-upper_arm.@.001 > DEF-forearm.@ > DEF-forearm.@.001 > DEF-hand.@
         DEF-palm.01.@ > DEF-f_index.01.@ > DEF-f_index.02.@
         DEF-palm.02.@ > DEF-f_middle.01.@ > DEF-f_middle.02.@
         DEF-thumb.01.@ > DEF-thumb.02.@
 """,
-    "L",
-    "R",
-) + both("    DEF-thigh.@ > DEF-thigh.@.001 > DEF-shin.@ > DEF-shin.@.001 > DEF-foot.@ > DEF-toe.@", "L", "R") + """
+        "L",
+        "R",
+    )
+    + both("    DEF-thigh.@ > DEF-thigh.@.001 > DEF-shin.@ > DEF-shin.@.001 > DEF-foot.@ > DEF-toe.@", "L", "R")
+    + """
   ORG-thigh.L > ORG-shin.L > ORG-foot.L
   MCH-thigh_ik.L > MCH-shin_ik.L
 """
+)
 
 SMPL = """
 Pelvis
@@ -263,11 +285,13 @@ hip
     rPectoral
 """
 
-CHARACTER_CREATOR = """
+CHARACTER_CREATOR = (
+    """
 RL_BoneRoot > CC_Base_Hip
   CC_Base_Pelvis
-""" + both(
-    """
+"""
+    + both(
+        """
     CC_Base_@_Thigh
       CC_Base_@_Calf
         CC_Base_@_Foot
@@ -279,9 +303,10 @@ RL_BoneRoot > CC_Base_Hip
         CC_Base_@_KneeShareBone
       CC_Base_@_ThighTwist01 > CC_Base_@_ThighTwist02
 """,
-    "L",
-    "R",
-) + """
+        "L",
+        "R",
+    )
+    + """
   CC_Base_Waist > CC_Base_Spine01 > CC_Base_Spine02
     CC_Base_NeckTwist01 > CC_Base_NeckTwist02 > CC_Base_Head > CC_Base_FacialBone
       CC_Base_JawRoot > CC_Base_Tongue01 > CC_Base_Tongue02
@@ -290,8 +315,9 @@ RL_BoneRoot > CC_Base_Hip
       CC_Base_UpperJaw > CC_Base_Teeth01
     CC_Base_R_RibsTwist > CC_Base_R_Breast
     CC_Base_L_RibsTwist > CC_Base_L_Breast
-""" + both(
-    """
+"""
+    + both(
+        """
     CC_Base_@_Clavicle > CC_Base_@_Upperarm
       CC_Base_@_UpperarmTwist01 > CC_Base_@_UpperarmTwist02
       CC_Base_@_Forearm
@@ -302,8 +328,9 @@ RL_BoneRoot > CC_Base_Hip
           CC_Base_@_Index1 > CC_Base_@_Index2
           CC_Base_@_Mid1 > CC_Base_@_Mid2
 """,
-    "L",
-    "R",
+        "L",
+        "R",
+    )
 )
 
 MAKE_HUMAN = """
@@ -452,135 +479,483 @@ root
     back_leg_pelvis_r > back_leg_upper_r > back_leg_lower_r > back_leg_ankle_r > back_leg_foot_r > back_leg_toe_r
 """
 
-# What each convention calls the joints that matter; "@" stands for the side's letters as given.
-EXPECTED: dict[str, tuple[str, str, str, dict[str, str]]] = {
-    "mixamo": (MIXAMO, "Left", "Right", {
-        "pelvis": "mixamorig:Hips", "spine": "mixamorig:Spine", "chest": "mixamorig:Spine2", "neck": "mixamorig:Neck",
-        "head": "mixamorig:Head", "clavicle": "mixamorig:@Shoulder", "upper_arm": "mixamorig:@Arm",
-        "forearm": "mixamorig:@ForeArm", "hand": "mixamorig:@Hand", "fingers": "mixamorig:@HandMiddle1",
-        "thigh": "mixamorig:@UpLeg", "shin": "mixamorig:@Leg", "foot": "mixamorig:@Foot", "toes": "mixamorig:@ToeBase",
-    }),
-    "mixamo underscore": (MIXAMO_UNDERSCORE, "Left", "Right", {
-        "pelvis": "mixamorig1_Hips", "head": "mixamorig1_Head", "clavicle": "mixamorig1_@Shoulder",
-        "upper_arm": "mixamorig1_@Arm", "hand": "mixamorig1_@Hand", "shin": "mixamorig1_@Leg", "foot": "mixamorig1_@Foot",
-    }),
-    "human ik": (HUMAN_IK, "Left", "Right", {
-        "pelvis": "Hips", "chest": "Spine2", "head": "Head", "clavicle": "@Shoulder", "upper_arm": "@Arm",
-        "forearm": "@ForeArm", "hand": "@Hand", "thigh": "@UpLeg", "shin": "@Leg", "foot": "@Foot", "toes": "@ToeBase",
-    }),
-    "unreal": (UNREAL, "l", "r", {
-        "pelvis": "pelvis", "spine": "spine_01", "chest": "spine_03", "neck": "neck_01", "head": "head",
-        "clavicle": "clavicle_@", "upper_arm": "upperarm_@", "forearm": "lowerarm_@", "hand": "hand_@",
-        "fingers": "middle_01_@", "thigh": "thigh_@", "shin": "calf_@", "foot": "foot_@", "toes": "ball_@",
-    }),
-    "rigify": (RIGIFY, "L", "R", {
-        "pelvis": "DEF-spine", "spine": "DEF-spine.001", "chest": "DEF-spine.003", "neck": "DEF-spine.004",
-        "head": "DEF-spine.006", "clavicle": "DEF-shoulder.@", "upper_arm": "DEF-upper_arm.@", "forearm": "DEF-forearm.@",
-        "hand": "DEF-hand.@", "fingers": "DEF-f_middle.01.@", "thigh": "DEF-thigh.@", "shin": "DEF-shin.@",
-        "foot": "DEF-foot.@", "toes": "DEF-toe.@",
-    }),
-    "smpl": (SMPL, "L", "R", {
-        "pelvis": "Pelvis", "spine": "Spine1", "chest": "Spine3", "neck": "Neck", "head": "Head", "clavicle": "@_Collar",
-        "upper_arm": "@_Shoulder", "forearm": "@_Elbow", "hand": "@_Wrist", "fingers": "@_Hand", "thigh": "@_Hip",
-        "shin": "@_Knee", "foot": "@_Ankle", "toes": "@_Foot",
-    }),
-    "smpl-x": (SMPLX, "left", "right", {
-        "pelvis": "pelvis", "chest": "spine3", "head": "head", "clavicle": "@_collar", "upper_arm": "@_shoulder",
-        "hand": "@_wrist", "fingers": "@_middle1", "thigh": "@_hip", "foot": "@_ankle", "toes": "@_foot",
-    }),
-    "kinect v2": (KINECT2, "Left", "Right", {
-        "pelvis": "SpineBase", "spine": "SpineMid", "chest": "SpineShoulder", "neck": "Neck", "head": "Head",
-        "upper_arm": "Shoulder@", "forearm": "Elbow@", "hand": "Wrist@", "fingers": "HandTip@", "thigh": "Hip@",
-        "shin": "Knee@", "foot": "Ankle@", "toes": "Foot@",
-    }),
-    "biped": (BIPED, "L", "R", {
-        "pelvis": "Bip01 Pelvis", "neck": "Bip01 Neck", "head": "Bip01 Head", "clavicle": "Bip01 @ Clavicle",
-        "upper_arm": "Bip01 @ UpperArm", "forearm": "Bip01 @ Forearm", "hand": "Bip01 @ Hand",
-        "fingers": "Bip01 @ Finger2", "thigh": "Bip01 @ Thigh", "shin": "Bip01 @ Calf", "foot": "Bip01 @ Foot",
-        "toes": "Bip01 @ Toe0",
-    }),
-    "mmd": (MMD, "左", "右", {
-        "spine": "上半身", "chest": "上半身2", "neck": "首", "head": "頭", "clavicle": "@肩", "upper_arm": "@腕",
-        "forearm": "@ひじ", "hand": "@手首", "fingers": "@中指１", "thigh": "@足", "shin": "@ひざ", "foot": "@足首",
-        "toes": "@つま先", "pelvis": "下半身",
-    }),
-    "mmd half width": (MMD_HALF_WIDTH, "左", "右", {"head": "頭", "hand": "@手首", "foot": "@足首", "pelvis": "下半身"}),
-    "poser": (POSER, "l", "r", {
-        "pelvis": "hip", "spine": "abdomen", "chest": "chest", "neck": "neck", "head": "head", "clavicle": "@Collar",
-        "upper_arm": "@Shldr", "forearm": "@ForeArm", "hand": "@Hand", "fingers": "@Mid1", "thigh": "@Thigh",
-        "shin": "@Shin", "foot": "@Foot", "toes": "@Toe",
-    }),
-    "daz": (DAZ, "l", "r", {
-        "pelvis": "hip", "spine": "abdomenLower", "chest": "chestUpper", "head": "head", "clavicle": "@Collar",
-        "upper_arm": "@ShldrBend", "forearm": "@ForearmBend", "hand": "@Hand", "fingers": "@Mid1", "thigh": "@ThighBend",
-        "shin": "@Shin", "foot": "@Foot", "toes": "@Toe",
-    }),
-    "character creator": (CHARACTER_CREATOR, "L", "R", {
-        "pelvis": "CC_Base_Hip", "spine": "CC_Base_Waist", "chest": "CC_Base_Spine02", "neck": "CC_Base_NeckTwist01",
-        "head": "CC_Base_Head", "clavicle": "CC_Base_@_Clavicle", "upper_arm": "CC_Base_@_Upperarm",
-        "forearm": "CC_Base_@_Forearm", "hand": "CC_Base_@_Hand", "fingers": "CC_Base_@_Mid1",
-        "thigh": "CC_Base_@_Thigh", "shin": "CC_Base_@_Calf", "foot": "CC_Base_@_Foot", "toes": "CC_Base_@_ToeBase",
-    }),
-    "makehuman": (MAKE_HUMAN, "L", "R", {
-        "pelvis": "root", "chest": "spine01", "neck": "neck01", "head": "head", "clavicle": "clavicle.@",
-        "upper_arm": "upperarm01.@", "forearm": "lowerarm01.@", "hand": "wrist.@", "thigh": "upperleg01.@",
-        "shin": "lowerleg01.@", "foot": "foot.@", "toes": "toe1-1.@",
-    }),
-    "vrm": (VRM, "L", "R", {
-        "pelvis": "J_Bip_C_Hips", "spine": "J_Bip_C_Spine", "chest": "J_Bip_C_UpperChest", "neck": "J_Bip_C_Neck",
-        "head": "J_Bip_C_Head", "clavicle": "J_Bip_@_Shoulder", "upper_arm": "J_Bip_@_UpperArm",
-        "forearm": "J_Bip_@_LowerArm", "hand": "J_Bip_@_Hand", "fingers": "J_Bip_@_Middle1", "thigh": "J_Bip_@_UpperLeg",
-        "shin": "J_Bip_@_LowerLeg", "foot": "J_Bip_@_Foot", "toes": "J_Bip_@_ToeBase",
-    }),
-    "ros human": (ROS_HUMAN, "l", "r", {
-        "pelvis": "body_r2l4x", "head": "r_head_r2l4x", "upper_arm": "@_y_shoulder_r2l4x", "forearm": "@_elbow_r2l4x",
-        "hand": "@_wrist_r2l4x", "thigh": "@_y_hip_r2l4x", "shin": "@_knee_r2l4x", "foot": "@_ankle_r2l4x",
-    }),
-    "cmu asf": (CMU_ASF, "l", "r", {
-        "pelvis": "root", "spine": "lowerback", "chest": "thorax", "neck": "lowerneck", "head": "head",
-        "clavicle": "@clavicle", "upper_arm": "@humerus", "forearm": "@radius", "hand": "@wrist", "fingers": "@fingers",
-        "thigh": "@femur", "shin": "@tibia", "foot": "@foot", "toes": "@toes",
-    }),
-    "cmu motionbuilder": (CMU_MOTION_BUILDER, "Left", "Right", {
-        "pelvis": "Hips", "chest": "Spine1", "head": "Head", "clavicle": "@Shoulder", "upper_arm": "@Arm",
-        "forearm": "@ForeArm", "hand": "@Hand", "thigh": "@UpLeg", "shin": "@Leg", "foot": "@Foot", "toes": "@ToeBase",
-    }),
-    "cmu joints": (CMU_JOINTS, "Left", "Right", {
-        "pelvis": "Hips", "chest": "Chest2", "head": "Head", "clavicle": "@Collar", "upper_arm": "@Shoulder",
-        "forearm": "@Elbow", "hand": "@Wrist", "thigh": "@Hip", "shin": "@Knee", "foot": "@Ankle", "toes": "@Toe",
-    }),
-    "game": (GAME, "L", "R", {
-        "pelvis": "Body", "chest": "Chest", "head": "Head", "clavicle": "Shoulder.@", "upper_arm": "UpperArm.@",
-        "forearm": "LowerArm.@", "hand": "Hand.@", "thigh": "UpperLeg.@", "shin": "LowerLeg.@", "foot": "Foot.@",
-    }),
-    "minimal": (MINIMAL, "l", "r", {
-        "pelvis": "pelvis", "chest": "torso", "head": "head", "upper_arm": "@shoulder", "forearm": "@elbow",
-        "hand": "@wrist", "thigh": "@hip", "shin": "@knee", "foot": "@ankle",
-    }),
-    "valve": (VALVE, "L", "R", {
-        "pelvis": "ValveBiped.Bip01_Pelvis", "chest": "ValveBiped.Bip01_Spine4", "head": "ValveBiped.Bip01_Head1",
-        "clavicle": "ValveBiped.Bip01_@_Clavicle", "upper_arm": "ValveBiped.Bip01_@_UpperArm",
-        "hand": "ValveBiped.Bip01_@_Hand", "thigh": "ValveBiped.Bip01_@_Thigh", "shin": "ValveBiped.Bip01_@_Calf",
-        "foot": "ValveBiped.Bip01_@_Foot", "toes": "ValveBiped.Bip01_@_Toe0",
-    }),
-}  # fmt: skip
+def listed(text: str) -> dict[str, str]:
+    """"part: joint; part: joint" as a dictionary."""
+    return dict(row.strip().split(": ") for row in " ".join(text.split()).split(";"))
 
-HELPERS: dict[str, tuple[str, ...]] = {
+
+def split(text: str) -> list[str]:
+    """Names between semicolons."""
+    return [name.strip() for name in " ".join(text.split()).split(";")]
+
+
+# What each convention calls the joints that matter; "@" stands for the letters of a side as given.
+EXPECTED: dict[str, tuple[str, str, str, dict[str, str]]] = {
+    "mixamo": (
+        MIXAMO,
+        "Left",
+        "Right",
+        listed(
+            """
+            pelvis: mixamorig:Hips; spine: mixamorig:Spine; chest: mixamorig:Spine2; neck:
+            mixamorig:Neck; head: mixamorig:Head; clavicle: mixamorig:@Shoulder; upper_arm:
+            mixamorig:@Arm; forearm: mixamorig:@ForeArm; hand: mixamorig:@Hand; fingers:
+            mixamorig:@HandMiddle1; thigh: mixamorig:@UpLeg; shin: mixamorig:@Leg; foot:
+            mixamorig:@Foot; toes: mixamorig:@ToeBase
+            """
+        ),
+    ),
+    "mixamo underscore": (
+        MIXAMO_UNDERSCORE,
+        "Left",
+        "Right",
+        listed(
+            """
+            pelvis: mixamorig1_Hips; head: mixamorig1_Head; clavicle: mixamorig1_@Shoulder;
+            upper_arm: mixamorig1_@Arm; hand: mixamorig1_@Hand; shin: mixamorig1_@Leg; foot:
+            mixamorig1_@Foot
+            """
+        ),
+    ),
+    "human ik": (
+        HUMAN_IK,
+        "Left",
+        "Right",
+        listed(
+            """
+            pelvis: Hips; chest: Spine2; head: Head; clavicle: @Shoulder; upper_arm: @Arm; forearm:
+            @ForeArm; hand: @Hand; thigh: @UpLeg; shin: @Leg; foot: @Foot; toes: @ToeBase
+            """
+        ),
+    ),
     "unreal": (
-        "root", "ik_foot_l", "ik_hand_gun", "calf_twist_01_l", "thumb_01_r", "middle_02_l", "index_01_l", "ik_foot_root",
+        UNREAL,
+        "l",
+        "r",
+        listed(
+            """
+            pelvis: pelvis; spine: spine_01; chest: spine_03; neck: neck_01; head: head; clavicle:
+            clavicle_@; upper_arm: upperarm_@; forearm: lowerarm_@; hand: hand_@; fingers:
+            middle_01_@; thigh: thigh_@; shin: calf_@; foot: foot_@; toes: ball_@
+            """
+        ),
     ),
-    "rigify": ("root", "DEF-jaw", "DEF-breast.L", "ORG-shin.L", "MCH-thigh_ik.L", "DEF-f_index.01.L", "DEF-pelvis.L"),
-    "mixamo": ("mixamorig:HeadTop_End", "mixamorig:LeftHandThumb1", "mixamorig:LeftHandIndex1", "mixamorig:LeftToe_End"),
+    "rigify": (
+        RIGIFY,
+        "L",
+        "R",
+        listed(
+            """
+            pelvis: DEF-spine; spine: DEF-spine.001; chest: DEF-spine.003; neck: DEF-spine.004;
+            head: DEF-spine.006; clavicle: DEF-shoulder.@; upper_arm: DEF-upper_arm.@; forearm:
+            DEF-forearm.@; hand: DEF-hand.@; fingers: DEF-f_middle.01.@; thigh: DEF-thigh.@; shin:
+            DEF-shin.@; foot: DEF-foot.@; toes: DEF-toe.@
+            """
+        ),
+    ),
+    "smpl": (
+        SMPL,
+        "L",
+        "R",
+        listed(
+            """
+            pelvis: Pelvis; spine: Spine1; chest: Spine3; neck: Neck; head: Head; clavicle:
+            @_Collar; upper_arm: @_Shoulder; forearm: @_Elbow; hand: @_Wrist; fingers: @_Hand;
+            thigh: @_Hip; shin: @_Knee; foot: @_Ankle; toes: @_Foot
+            """
+        ),
+    ),
+    "smpl-x": (
+        SMPLX,
+        "left",
+        "right",
+        listed(
+            """
+            pelvis: pelvis; chest: spine3; head: head; clavicle: @_collar; upper_arm: @_shoulder;
+            hand: @_wrist; fingers: @_middle1; thigh: @_hip; foot: @_ankle; toes: @_foot
+            """
+        ),
+    ),
+    "kinect v2": (
+        KINECT2,
+        "Left",
+        "Right",
+        listed(
+            """
+            pelvis: SpineBase; spine: SpineMid; chest: SpineShoulder; neck: Neck; head: Head;
+            upper_arm: Shoulder@; forearm: Elbow@; hand: Wrist@; fingers: HandTip@; thigh: Hip@;
+            shin: Knee@; foot: Ankle@; toes: Foot@
+            """
+        ),
+    ),
+    "biped": (
+        BIPED,
+        "L",
+        "R",
+        listed(
+            """
+            pelvis: Bip01 Pelvis; neck: Bip01 Neck; head: Bip01 Head; clavicle: Bip01 @ Clavicle;
+            upper_arm: Bip01 @ UpperArm; forearm: Bip01 @ Forearm; hand: Bip01 @ Hand; fingers:
+            Bip01 @ Finger2; thigh: Bip01 @ Thigh; shin: Bip01 @ Calf; foot: Bip01 @ Foot; toes:
+            Bip01 @ Toe0
+            """
+        ),
+    ),
+    "mmd": (
+        MMD,
+        "左",
+        "右",
+        listed(
+            """
+            spine: 上半身; chest: 上半身2; neck: 首; head: 頭; clavicle: @肩; upper_arm: @腕; forearm: @ひじ;
+            hand: @手首; fingers: @中指１; thigh: @足; shin: @ひざ; foot: @足首; toes: @つま先; pelvis: 下半身
+            """
+        ),
+    ),
+    "mmd half width": (
+        MMD_HALF_WIDTH,
+        "左",
+        "右",
+        listed(
+            """
+            head: 頭; hand: @手首; foot: @足首; pelvis: 下半身
+            """
+        ),
+    ),
+    "poser": (
+        POSER,
+        "l",
+        "r",
+        listed(
+            """
+            pelvis: hip; spine: abdomen; chest: chest; neck: neck; head: head; clavicle: @Collar;
+            upper_arm: @Shldr; forearm: @ForeArm; hand: @Hand; fingers: @Mid1; thigh: @Thigh; shin:
+            @Shin; foot: @Foot; toes: @Toe
+            """
+        ),
+    ),
+    "daz": (
+        DAZ,
+        "l",
+        "r",
+        listed(
+            """
+            pelvis: hip; spine: abdomenLower; chest: chestUpper; head: head; clavicle: @Collar;
+            upper_arm: @ShldrBend; forearm: @ForearmBend; hand: @Hand; fingers: @Mid1; thigh:
+            @ThighBend; shin: @Shin; foot: @Foot; toes: @Toe
+            """
+        ),
+    ),
     "character creator": (
-        "RL_BoneRoot", "CC_Base_L_CalfTwist01", "CC_Base_FacialBone", "CC_Base_L_Eye", "CC_Base_Teeth01",
-        "CC_Base_L_PinkyToe1", "CC_Base_L_RibsTwist", "CC_Base_R_Breast", "CC_Base_L_ElbowShareBone", "CC_Base_L_Index1",
-        "CC_Base_L_Thumb1", "CC_Base_Tongue02",
+        CHARACTER_CREATOR,
+        "L",
+        "R",
+        listed(
+            """
+            pelvis: CC_Base_Hip; spine: CC_Base_Waist; chest: CC_Base_Spine02; neck:
+            CC_Base_NeckTwist01; head: CC_Base_Head; clavicle: CC_Base_@_Clavicle; upper_arm:
+            CC_Base_@_Upperarm; forearm: CC_Base_@_Forearm; hand: CC_Base_@_Hand; fingers:
+            CC_Base_@_Mid1; thigh: CC_Base_@_Thigh; shin: CC_Base_@_Calf; foot: CC_Base_@_Foot;
+            toes: CC_Base_@_ToeBase
+            """
+        ),
     ),
-    "mmd": ("全ての親", "センター", "左足ＩＫ", "左つま先ＩＫ", "左目", "左腕捩", "左肩P", "左ひざD", "左足D", "左親指０"),
-    "daz": ("lBigToe", "lSmallToe1", "lowerJaw", "lEye", "lPectoral", "lThumb1", "lIndex1", "lCarpal1"),
-    "biped": ("Bip01", "Bip01 Footsteps", "Bip01 L Toe0Nub", "Bip01 HeadNub", "Bip01 Ponytail1", "Bip01 L Finger0"),
-    "vrm": ("Root", "J_Adj_L_FaceEye", "J_Sec_Hair1_01", "J_Sec_L_Bust1", "J_Bip_L_Thumb1"),
-    "kinect v2": ("ThumbLeft", "ThumbRight"),
-    "game": ("Root", "PT.L", "Weapon"),
-    "makehuman": ("jaw", "tongue00", "eye.L", "breast.R", "finger1-1.L", "metacarpal2.L", "toe2-1.L"),
-}  # fmt: skip
+    "makehuman": (
+        MAKE_HUMAN,
+        "L",
+        "R",
+        listed(
+            """
+            pelvis: root; chest: spine01; neck: neck01; head: head; clavicle: clavicle.@; upper_arm:
+            upperarm01.@; forearm: lowerarm01.@; hand: wrist.@; thigh: upperleg01.@; shin:
+            lowerleg01.@; foot: foot.@; toes: toe1-1.@
+            """
+        ),
+    ),
+    "vrm": (
+        VRM,
+        "L",
+        "R",
+        listed(
+            """
+            pelvis: J_Bip_C_Hips; spine: J_Bip_C_Spine; chest: J_Bip_C_UpperChest; neck:
+            J_Bip_C_Neck; head: J_Bip_C_Head; clavicle: J_Bip_@_Shoulder; upper_arm:
+            J_Bip_@_UpperArm; forearm: J_Bip_@_LowerArm; hand: J_Bip_@_Hand; fingers:
+            J_Bip_@_Middle1; thigh: J_Bip_@_UpperLeg; shin: J_Bip_@_LowerLeg; foot: J_Bip_@_Foot;
+            toes: J_Bip_@_ToeBase
+            """
+        ),
+    ),
+    "ros human": (
+        ROS_HUMAN,
+        "l",
+        "r",
+        listed(
+            """
+            pelvis: body_r2l4x; head: r_head_r2l4x; upper_arm: @_y_shoulder_r2l4x; forearm:
+            @_elbow_r2l4x; hand: @_wrist_r2l4x; thigh: @_y_hip_r2l4x; shin: @_knee_r2l4x; foot:
+            @_ankle_r2l4x
+            """
+        ),
+    ),
+    "cmu asf": (
+        CMU_ASF,
+        "l",
+        "r",
+        listed(
+            """
+            pelvis: root; spine: lowerback; chest: thorax; neck: lowerneck; head: head; clavicle:
+            @clavicle; upper_arm: @humerus; forearm: @radius; hand: @wrist; fingers: @fingers;
+            thigh: @femur; shin: @tibia; foot: @foot; toes: @toes
+            """
+        ),
+    ),
+    "cmu motionbuilder": (
+        CMU_MOTION_BUILDER,
+        "Left",
+        "Right",
+        listed(
+            """
+            pelvis: Hips; chest: Spine1; head: Head; clavicle: @Shoulder; upper_arm: @Arm; forearm:
+            @ForeArm; hand: @Hand; thigh: @UpLeg; shin: @Leg; foot: @Foot; toes: @ToeBase
+            """
+        ),
+    ),
+    "cmu joints": (
+        CMU_JOINTS,
+        "Left",
+        "Right",
+        listed(
+            """
+            pelvis: Hips; chest: Chest2; head: Head; clavicle: @Collar; upper_arm: @Shoulder;
+            forearm: @Elbow; hand: @Wrist; thigh: @Hip; shin: @Knee; foot: @Ankle; toes: @Toe
+            """
+        ),
+    ),
+    "game": (
+        GAME,
+        "L",
+        "R",
+        listed(
+            """
+            pelvis: Body; chest: Chest; head: Head; clavicle: Shoulder.@; upper_arm: UpperArm.@;
+            forearm: LowerArm.@; hand: Hand.@; thigh: UpperLeg.@; shin: LowerLeg.@; foot: Foot.@
+            """
+        ),
+    ),
+    "minimal": (
+        MINIMAL,
+        "l",
+        "r",
+        listed(
+            """
+            pelvis: pelvis; chest: torso; head: head; upper_arm: @shoulder; forearm: @elbow; hand:
+            @wrist; thigh: @hip; shin: @knee; foot: @ankle
+            """
+        ),
+    ),
+    "valve": (
+        VALVE,
+        "L",
+        "R",
+        listed(
+            """
+            pelvis: ValveBiped.Bip01_Pelvis; chest: ValveBiped.Bip01_Spine4; head:
+            ValveBiped.Bip01_Head1; clavicle: ValveBiped.Bip01_@_Clavicle; upper_arm:
+            ValveBiped.Bip01_@_UpperArm; hand: ValveBiped.Bip01_@_Hand; thigh:
+            ValveBiped.Bip01_@_Thigh; shin: ValveBiped.Bip01_@_Calf; foot: ValveBiped.Bip01_@_Foot;
+            toes: ValveBiped.Bip01_@_Toe0
+            """
+        ),
+    ),
+}
+
+# Joints that are not drawn.
+HELPERS: dict[str, list[str]] = {
+    "unreal": split(
+        """
+        root; ik_foot_l; ik_hand_gun; calf_twist_01_l; thumb_01_r; middle_02_l; index_01_l;
+        ik_foot_root
+        """
+    ),
+    "rigify": split(
+        """
+        root; DEF-jaw; DEF-breast.L; ORG-shin.L; MCH-thigh_ik.L; DEF-f_index.01.L; DEF-pelvis.L
+        """
+    ),
+    "mixamo": split(
+        """
+        mixamorig:HeadTop_End; mixamorig:LeftHandThumb1; mixamorig:LeftHandIndex1;
+        mixamorig:LeftToe_End
+        """
+    ),
+    "character creator": split(
+        """
+        RL_BoneRoot; CC_Base_L_CalfTwist01; CC_Base_FacialBone; CC_Base_L_Eye; CC_Base_Teeth01;
+        CC_Base_L_PinkyToe1; CC_Base_L_RibsTwist; CC_Base_R_Breast; CC_Base_L_ElbowShareBone;
+        CC_Base_L_Index1; CC_Base_L_Thumb1; CC_Base_Tongue02
+        """
+    ),
+    "mmd": split(
+        """
+        全ての親; センター; 左足ＩＫ; 左つま先ＩＫ; 左目; 左腕捩; 左肩P; 左ひざD; 左足D; 左親指０
+        """
+    ),
+    "daz": split(
+        """
+        lBigToe; lSmallToe1; lowerJaw; lEye; lPectoral; lThumb1; lIndex1; lCarpal1
+        """
+    ),
+    "biped": split(
+        """
+        Bip01; Bip01 Footsteps; Bip01 L Toe0Nub; Bip01 HeadNub; Bip01 Ponytail1; Bip01 L Finger0
+        """
+    ),
+    "vrm": split(
+        """
+        Root; J_Adj_L_FaceEye; J_Sec_Hair1_01; J_Sec_L_Bust1; J_Bip_L_Thumb1
+        """
+    ),
+    "kinect v2": split(
+        """
+        ThumbLeft; ThumbRight
+        """
+    ),
+    "game": split(
+        """
+        Root; PT.L; Weapon
+        """
+    ),
+    "makehuman": split(
+        """
+        jaw; tongue00; eye.L; breast.R; finger1-1.L; metacarpal2.L; toe2-1.L
+        """
+    ),
+}
+
+
+def walker(frames: int = 60, speed: float = 1.2, fps: float = 30.0, seed: int = 0) -> dict[str, np.ndarray]:
+    """Joint tracks (T, 3) [m] of a person 1.7 m tall who walks along +Z, left is +X, Y up; keys are SMPL-like names."""
+    noise = np.random.default_rng(seed)
+    time = np.arange(frames) / fps
+    phase = 2 * np.pi * 0.9 * time + noise.uniform(0, 6)
+
+    def point(x: float, y: float, z: float) -> np.ndarray:
+        return np.stack([np.full(frames, x), np.full(frames, y), z + speed * time], axis=1)
+
+    def swing(angle: np.ndarray, length: float) -> np.ndarray:
+        """A bone hanging down, turned forward by `angle` [rad]."""
+        return length * np.stack([0 * angle, -np.cos(angle), np.sin(angle)], axis=1)
+
+    body = {
+        "pelvis": point(0, 0.93, 0),
+        "spine1": point(0, 1.03, 0.0),
+        "spine2": point(0, 1.16, 0.01),
+        "chest": point(0, 1.28, 0.0),
+        "neck": point(0, 1.44, -0.01),
+        "head": point(0, 1.53, 0.02),
+        "head_top": point(0, 1.70, 0.02),
+    }
+    for side, sign, shift in (("l", 1, 0.0), ("r", -1, np.pi)):
+        thigh = 0.4 * np.sin(phase + shift)
+        knee = 0.12 + 0.5 * np.clip(np.cos(phase + shift), 0, None)
+        hip = point(0.09 * sign, 0.90, 0)
+        shin = hip + swing(thigh, 0.42)
+        ankle = shin + swing(thigh - knee, 0.42)
+        toes = ankle + np.stack([0 * time, -0.06 - 0 * time, 0.14 + 0 * time], axis=1)
+        arm = 0.35 * np.sin(phase + shift + np.pi)
+        bend = 0.3 + 0.15 * np.sin(phase + shift)
+        clavicle = point(0.03 * sign, 1.38, 0)
+        shoulder = point(0.18 * sign, 1.39, -0.01)
+        elbow = shoulder + swing(arm, 0.29)
+        wrist = elbow + swing(arm + bend, 0.25)
+        body |= {
+            f"{side}_thigh": hip,
+            f"{side}_thigh_middle": (hip + shin) / 2,
+            f"{side}_shin": shin,
+            f"{side}_shin_middle": (shin + ankle) / 2,
+            f"{side}_foot": ankle,
+            f"{side}_toes": toes,
+            f"{side}_toe_end": toes + np.array([0, -0.01, 0.06]),
+            f"{side}_clavicle": clavicle,
+            f"{side}_upper_arm": shoulder,
+            f"{side}_forearm": elbow,
+            f"{side}_hand": wrist,
+            f"{side}_fingers": wrist + swing(arm + bend, 0.09),
+            f"{side}_finger_end": wrist + swing(arm + bend, 0.13),
+            f"{side}_thumb": wrist + swing(arm + bend + 0.6, 0.06),
+            f"{side}_hip_joint": body["pelvis"],
+            f"{side}_twist": (shoulder + elbow) / 2,
+            f"{side}_eye": body["head"] + [0.03 * sign, 0.05, 0.08],
+        }
+    return body
+
+
+BODY = """
+pelvis
+  l_thigh > l_shin > l_foot > l_toes
+  r_thigh > r_shin > r_foot > r_toes
+  spine1 > spine2 > chest
+    neck > head
+    l_clavicle > l_upper_arm > l_forearm > l_hand
+    r_clavicle > r_upper_arm > r_forearm > r_hand
+"""
+
+BODIES: dict[str, str] = {
+    "22 joints": BODY,
+    "15 joints": """
+pelvis
+  l_thigh > l_shin > l_foot
+  r_thigh > r_shin > r_foot
+  chest
+    head
+    l_upper_arm > l_forearm > l_hand
+    r_upper_arm > r_forearm > r_hand
+""",
+    "cmu": """
+pelvis
+  l_hip_joint > l_thigh > l_shin > l_foot > l_toes > l_toe_end
+  r_hip_joint > r_thigh > r_shin > r_foot > r_toes > r_toe_end
+  spine1 > spine2 > chest
+    neck > head > head_top
+    l_clavicle > l_upper_arm > l_forearm > l_hand
+      l_fingers > l_finger_end
+      l_thumb
+    r_clavicle > r_upper_arm > r_forearm > r_hand
+      r_fingers > r_finger_end
+      r_thumb
+""",
+    "segments": """
+pelvis
+  l_thigh > l_thigh_middle > l_shin > l_shin_middle > l_foot > l_toes
+  r_thigh > r_thigh_middle > r_shin > r_shin_middle > r_foot > r_toes
+  spine1 > chest
+    neck > head
+    l_clavicle > l_upper_arm
+      l_forearm > l_hand
+      l_twist
+    r_clavicle > r_upper_arm
+      r_forearm > r_hand
+      r_twist
+""",
+    "face": BODY.replace("neck > head", "neck > head\n      l_eye\n      r_eye"),
+    "from the head down": """
+head > neck > chest
+  l_upper_arm > l_forearm > l_hand
+  r_upper_arm > r_forearm > r_hand
+  spine1 > pelvis
+    l_thigh > l_shin > l_foot
+    r_thigh > r_shin > r_foot
+""",
+}
+
+
+def assembled(text: str, tracks: dict[str, np.ndarray]) -> tuple[Topology, np.ndarray]:
+    """Topology and positions (T, J, 3) of a rig whose joints are named after the tracks."""
+    topology = tree(text)
+    return topology, np.stack([tracks[name] for name in topology.names], axis=1)
+
+
+def anonymous(topology: Topology) -> Topology:
+    """The same hierarchy with names that say nothing."""
+    return Topology("anonymous", tuple(f"j{joint}" for joint in range(len(topology))), topology.parents)

@@ -60,9 +60,9 @@ def test_the_person_faces_the_camera_with_the_left_hand_at_plus_x() -> None:
 def test_invariance(change: str) -> None:
     person = walker(seed=700_004)
     if person.fps != 120:
-        from skeletonllm_core.motion.resample import resample
+        from skeletonllm_core.motion.resample import resampled
 
-        person = resample(person, 120.0)
+        person = resampled(person, 120.0)
     before = canonical_frames([person], 12).persons[0]
     if change == "scale":
         other = changed(person, person.positions * 100)
@@ -81,9 +81,10 @@ def test_invariance(change: str) -> None:
 
 def test_velocity_is_in_metres_per_second_over_the_ground() -> None:
     person = walker("stand")
-    scale = prepare([person])[0].scale
     drift = np.arange(len(person))[:, None, None] / person.fps * np.array([0.0, 0.0, 2.0])
-    frames = canonical_frames([changed(person, person.positions[:1] + drift)])
+    moving = changed(person, person.positions[:1] + drift)
+    scale = prepare([moving])[0].scale
+    frames = canonical_frames([moving])
     speed = np.linalg.norm(frames.persons[0].velocities, axis=-1)
     np.testing.assert_allclose(speed, 2.0 * scale, rtol=1e-3)
     travelled = np.linalg.norm(np.diff(frames.ground, axis=0), axis=-1).sum()

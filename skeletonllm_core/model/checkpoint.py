@@ -98,7 +98,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         except Exception as problem:  # safetensors raises its own type for a damaged file, torch a RuntimeError
             raise SkeletonLLMError(f"{folder / name}: does not fit this version: {str(problem)[:300]}") from problem
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    return Checkpoint(model.requires_grad_(False), renderer.requires_grad_(False), tokenizer, labels, calibration)
+    return Checkpoint(model.requires_grad_(False), renderer, tokenizer, labels, calibration)
 
 
 def checkpoint_sha256(folder: Path) -> str:

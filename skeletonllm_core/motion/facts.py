@@ -159,20 +159,18 @@ def _travel(body: Tracks) -> dict[str, object]:
     distance = float(np.hypot(*net))
     values: dict[str, object] = {"distance": distance, "path": path(ground)}
     values["mean_speed"] = path(ground) / body.seconds
-    if body.yaw is None or body.axes is None:
+    if body.turned is None or body.axes is None:
         return values
-    turned = np.degrees(body.yaw)
+    left, front = body.axes
+    turned = body.turned
     edge = max(1, min(round(0.2 * RATE), len(body) // 2))
     turn = float(turned[-edge:].mean() - turned[:edge].mean())
     values |= {"turn": turn, "turn_range": float(np.ptp(turned))}
     values["turn_side"] = None if abs(turn) < 30 else "left" if turn > 0 else "right"
     if distance > 0.15 * body.height:
-        yaw = float(body.yaw[:edge].mean())
-        aside, ahead = net @ [np.cos(yaw), -np.sin(yaw)], net @ [np.sin(yaw), np.cos(yaw)]
-        values["direction"] = _sector(float(aside), float(ahead))
+        values["direction"] = _sector(float(net @ left[:edge, ::2].sum(0)), float(net @ front[:edge, ::2].sum(0)))
     if values["path"] > 0.2 * body.height and (distance > 0.15 * body.height or abs(turn) > 90):  # type: ignore[operator]
         steps = np.diff(ground, axis=0)
-        left, front = body.axes
         values["heading"] = _sector(float((steps * left[1:, ::2]).sum()), float((steps * front[1:, ::2]).sum()))
     return values
 
@@ -188,7 +186,8 @@ def _gait(body: Tracks, work: Footwork, pace: float | None) -> dict[str, object]
     if pace is not None and flight is not None and body.leg is not None and alternate:
         # The Froude number v² / (g · leg) at which people change from a walk to a run is about 0.5.
         froude = pace * pace / (9.81 * body.leg)
-        runs_now = flight > 0.1 or froude > 0.55 or (flight > 0.04 and froude > 0.25)
+        quick = work.cadence is not None and work.cadence > 138 and (froude > 0.2 or len(sides) >= 4)
+        runs_now = flight > 0.1 or froude > 0.55 or (flight > 0.04 and froude > 0.25) or quick
         gait = ("run" if runs_now else "walk") if len(sides) >= 2 else None
     return {
         "steps": len(sides),
@@ -200,12 +199,19 @@ def _gait(body: Tracks, work: Footwork, pace: float | None) -> dict[str, object]
     }
 
 
-def _posture(hip: float, upright: float, hands_down: bool) -> str:
-    """Posture from the hips' height relative to a stretched leg, the cosine of the trunk's tilt, and hands near the ground."""
-    if upright < -0.5:
-        return "upside down" if hip > 0.35 else "lying"
+def _posture(hip: float, upright: float, hands_down: bool, feet_up: bool) -> str:
+    """Posture in words.
+
+    Args:
+        hip: height of the hips over the ankles' ground, relative to a stretched leg.
+        upright: cosine of the angle between the trunk and the vertical.
+        hands_down: a hand is near the ground.
+        feet_up: both ankles are above the hips.
+    """
+    if upright < -0.3 and feet_up:
+        return "upside down"
     if upright < 0.5:
-        if hip > 0.72 and not (hands_down and hip < 0.6):
+        if hip > 0.72:
             return "bent over"
         return "on all fours" if hands_down and hip > 0.35 else "lying" if hip < 0.45 else "bent over"
     return "standing" if hip > 0.78 else "crouching or sitting"
@@ -236,7 +242,10 @@ def _stature(body: Tracks, jumps: tuple[Jump, ...] | None) -> dict[str, object]:
     ratio = (level - body.ankle_floor) / body.leg
     wrists = [body.at[part][:, 1] for part in (BodyPart.LEFT_HAND, BodyPart.RIGHT_HAND) if part in body.at]
     low = np.min(wrists, axis=0) - body.ankle_floor < 0.08 * body.height if wrists else np.zeros(len(body), bool)
-    kinds = [_posture(float(r), float(u), bool(d)) for r, u, d in zip(ratio, body.upright, low, strict=True)]
+    ankles = [body.at[part][:, 1] for part in (BodyPart.LEFT_FOOT, BodyPart.RIGHT_FOOT) if part in body.at]
+    turned_over = np.min(ankles, axis=0) > level
+    figures = np.stack([ratio, body.upright, low, turned_over], 1)
+    kinds = [_posture(hip, upright, down > 0.5, up > 0.5) for hip, upright, down, up in figures.tolist()]
     held: list[str] = []
     begin = 0
     for place in range(1, len(kinds) + 1):
@@ -244,9 +253,9 @@ def _stature(body: Tracks, jumps: tuple[Jump, ...] | None) -> dict[str, object]:
             if place - begin >= min(round(0.25 * RATE), len(kinds)) and (not held or held[-1] != kinds[begin]):
                 held.append(kinds[begin])
             begin = place
-    start, end = ratio[:edge].mean(), ratio[-edge:].mean()
-    values["posture_start"] = _posture(float(start), float(body.upright[:edge].mean()), bool(low[:edge].mean() > 0.5))
-    values["posture_end"] = _posture(float(end), float(body.upright[-edge:].mean()), bool(low[-edge:].mean() > 0.5))
+    for name, part in (("posture_start", figures[:edge]), ("posture_end", figures[-edge:])):
+        hip, upright, down, up = part.mean(0).tolist()
+        values[name] = _posture(hip, upright, down > 0.5, up > 0.5)
     values["postures"] = tuple(held)
     return values
 
@@ -255,7 +264,7 @@ def _lean(body: Tracks) -> dict[str, Lean]:
     if body.trunk is None or body.yaw is None:
         return {}
     left, up, front = body.seen(body.trunk).T
-    ahead, aside = np.degrees(np.arctan2(front, up)), np.degrees(np.arctan2(left, np.hypot(up, front)))
+    ahead, aside = np.degrees(np.unwrap(np.arctan2(front, up))), np.degrees(np.arctan2(left, np.hypot(up, front)))
     found = {}
     for name, angle in (("forward", ahead), ("backward", -ahead), ("left", aside), ("right", -aside)):
         place = int(angle.argmax())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skeletonllm_core.motion.skeleton import BodyPart
-from skeletonllm_core.motion.tracks import RATE, Tracks, runs, smoothed, speed
+from skeletonllm_core.motion.tracks import RATE, Tracks, runs, smoothed, speed, turning_points
 
 SIDES = ("left", "right")
 GRAVITY = 9.81
@@ -116,6 +116,19 @@ def _plants(body: Tracks, side: str, jumps: tuple[Jump, ...]) -> list[Plant]:
     return plants
 
 
+def _treads(body: Tracks) -> list[Plant]:
+    """Steps on the spot: left and right foot go up by turns; each is put down half-way to the other's highest place."""
+    left, right = body.at[BodyPart.LEFT_FOOT][:, 1], body.at[BodyPart.RIGHT_FOOT][:, 1]
+    higher = left - right
+    points = turning_points(higher, 0.04 * body.height)
+    middle = float(np.median(higher))
+    plants = []
+    for point, following in zip(points, points[1:], strict=False):
+        if abs(higher[point] - middle) > 0.02 * body.height:
+            plants.append(Plant("left" if higher[point] > middle else "right", (point + following) / 2 / RATE, 0.0))
+    return plants
+
+
 def footwork(body: Tracks) -> Footwork:
     """Steps and flights of both feet; all None without both feet or from a single frame."""
     clear = {side: body.clearance(side) for side in SIDES}
@@ -124,6 +137,9 @@ def footwork(body: Tracks) -> Footwork:
         return Footwork()
     jumps, flying = _jumps(body, np.minimum(left, right))
     plants = sorted((plant for side in SIDES for plant in _plants(body, side, jumps)), key=lambda one: one.at_s)
+    if not jumps and body.hips is not None and np.ptp(body.hips[:, ::2], axis=0).max() < 0.3 * body.height:
+        treads = _treads(body)
+        plants = treads if len(treads) >= 4 else plants
     cadence = None
     if len(plants) >= 3 and plants[-1].at_s > plants[0].at_s:
         cadence = 60.0 * (len(plants) - 1) / (plants[-1].at_s - plants[0].at_s)
@@ -143,6 +159,7 @@ def kicks(body: Tracks, side: str) -> tuple[Kick, ...] | None:
     if body.upright is not None:
         out &= body.upright > 0.3
     pace = speed(reach)
+    going = speed(smoothed(hip[:, ::2], 0.1 * RATE))
     knee = body.leg * 0.55
     found = []
     for start, end in runs(out, least=2, bridge=4):
@@ -153,6 +170,8 @@ def kicks(body: Tracks, side: str) -> tuple[Kick, ...] | None:
         far = start + int(level[start:end].argmax())
         aside, ahead = float(reach[far, 0]), float(reach[far, 2])
         direction = "sideways" if abs(aside) > abs(ahead) else "forward" if ahead > 0 else "backward"
+        if direction == "backward" and float(going[start:end].mean()) > 0.4 * body.height:
+            continue  # the trailing leg of a run
         height = float(clear[top])
         name = "knee" if height < knee + 0.1 * body.height else "hip" if height < body.leg * 1.12 else "chest" if height < 0.75 * body.height else "head"
         found.append(Kick(far / RATE, direction, height, name))

@@ -63,15 +63,22 @@ def held(values: np.ndarray) -> float:
 
 
 def _waves(body: Tracks, arm: np.ndarray, up: np.ndarray) -> tuple[int, float | None]:
-    """Times to and fro, and when it begins [s]: `arm` (n, 3) from shoulder to hand, `up` (n,) where the hand is up."""
+    """Times to and fro, and when it begins [s]: `arm` (n, 3) from shoulder to hand, `up` (n,) where the hand is up.
+
+    To and fro is along the line of most movement, in space or level with the ground (so that lifting the hand hides nothing):
+    two full small swings, or one and a half wide ones.
+    """
     best: tuple[int, float | None] = (0, None)
     for start, end in runs(up, least=8, bridge=6):
         part = smoothed(arm[start:end], 0.03 * RATE)
-        step = np.diff(part, axis=0)
-        _, axes = np.linalg.eigh(step.T @ step)
-        points = turning_points(part @ axes[:, 2], 0.045 * body.height)
-        if len(points) >= 5 and (len(points) - 1) // 2 > best[0]:
-            best = ((len(points) - 1) // 2, (start + points[0]) / RATE)
+        for axes in ([0, 1, 2], [0, 2]):
+            step = np.diff(part[:, axes], axis=0)
+            line = part[:, axes] @ np.linalg.eigh(step.T @ step)[1][:, -1]
+            for amplitude, least in ((0.035, 4), (0.1, 3)):
+                points = turning_points(line, amplitude * body.height)
+                swings = len(points) - 1
+                if swings >= least and (swings + 1) // 2 > best[0]:
+                    best = ((swings + 1) // 2, (start + points[0]) / RATE)
     return best
 
 
@@ -151,7 +158,7 @@ class BothHands:
 
     Attributes:
         least_distance: between the wrists [m].
-        claps: times they come together and part again, or come together a further time.
+        claps: times they come together in front of the body, over the hips, and part again.
         claps_at_s: the first of them [s].
         symmetry: correlation of their heights in [-1, 1]; None where one of them hardly goes up or down.
     """
@@ -168,12 +175,16 @@ def both_hands(body: Tracks) -> BothHands:
     if left is None or right is None:
         return BothHands()
     apart = np.sqrt(((left - right) ** 2).sum(1))
-    close = 0.16 * body.height
+    low = body.hips[:, 1] + 0.04 * body.height if body.hips is not None else np.full(len(apart), -np.inf)
+    lifted = np.minimum(left[:, 1], right[:, 1]) > low
     points = turning_points(apart, 0.06 * body.height) if len(body) > 1 else []
     valleys = [
         point
         for place, point in enumerate(points)
-        if apart[point] < close and (place == 0 or apart[points[place - 1]] > apart[point]) and point not in (0, len(apart) - 1)
+        if apart[point] < 0.16 * body.height
+        and lifted[point]
+        and 0 < point < len(apart) - 1
+        and (apart[points[place - 1]] if place else apart[points[1]]) > apart[point]
     ]
     symmetry = None
     heights = np.stack([left[:, 1], right[:, 1]])

@@ -1,6 +1,8 @@
-"""Which way is up, how tall a body is and in what unit a file measures; and the change of basis that settles all three."""
+"""Which way is up, how tall a body is, in what unit a file measures; and the change of basis that settles all three."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,6 +43,9 @@ _AXES: dict[str, tuple[float, float, float]] = {
     "-z": (0, 0, -1),
     "-x": (-1, 0, 0),
 }
+_REST_WEIGHT = 1.5
+"""A rest pose that stands outweighs a clip in which the body only lies (1.3), not one in which it walks (2.2)."""
+
 _PRIOR = {"y": 0.08, "z": 0.05}
 
 
@@ -138,7 +143,7 @@ def infer_up_axis(positions: np.ndarray, rest: np.ndarray | None, rig: RigMap) -
         stands = _standing_direction(np.asarray(rest, dtype=np.float64), primary)
         if stands is not None:
             for axis, up in _AXES.items():
-                scores[axis] += 1.2 * max(0.0, float(stands @ np.array(up)))
+                scores[axis] += _REST_WEIGHT * max(0.0, float(stands @ np.array(up)))
     positions = np.asarray(positions)
     if len(positions) > 200:
         positions = positions[np.linspace(0, len(positions) - 1, 200).astype(np.int64)]
@@ -149,15 +154,20 @@ def infer_up_axis(positions: np.ndarray, rest: np.ndarray | None, rig: RigMap) -
     return max(_AXES, key=lambda axis: scores[axis])
 
 
+def _without_gaps(frames: np.ndarray, rig: RigMap) -> tuple[np.ndarray, np.ndarray]:
+    """Frames, and their drawn joints, in which every joint that is known often enough is known."""
+    known = np.isfinite(frames).all(-1)
+    usual = rig.drawn & (known.mean(0) > 0.5 * known.any(1).mean())
+    full = known[:, usual].all(1) & usual.any()
+    return frames[full], frames[full][:, usual]
+
+
 def _motion_evidence(frames: np.ndarray, rig: RigMap, primary: dict[BodyPart, int]) -> dict[str, float]:
     """How much the clip itself speaks for each axis."""
     scores = dict.fromkeys(_AXES, 0.0)
-    body = frames[:, rig.drawn]
-    good = np.isfinite(body).all(-1).all(-1)
-    if good.sum() < 1:
-        body = np.where(np.isfinite(body), body, np.nanmean(np.where(np.isfinite(body), body, np.nan)))
-        good = np.ones(len(frames), dtype=bool)
-    frames, body = frames[good], body[good]
+    frames, body = _without_gaps(frames, rig)
+    if not len(frames):
+        return scores
     size = float(np.median(np.linalg.norm(body.max(1) - body.min(1), axis=-1)))
     if size <= 0:
         return scores
@@ -180,8 +190,8 @@ def _motion_evidence(frames: np.ndarray, rig: RigMap, primary: dict[BodyPart, in
         usual = float(speed.mean())
         for axis, up in _AXES.items():
             height = body @ np.array(up, dtype=np.float64)
-            floor = height.min(1)
-            scores[axis] += 0.5 * (1 - min(1.0, float(np.percentile(floor, 90) - np.percentile(floor, 10)) / (0.3 * size)))
+            low, high = np.percentile(height.min(1), (10, 90))
+            scores[axis] += 0.5 * (1 - min(1.0, float(high - low) / (0.3 * size)))
             if usual > 1e-4 * size:
                 touching = speed[np.arange(len(speed)), height[:-1].argmin(1)]
                 scores[axis] += 0.5 * (1 - min(1.0, float(np.median(touching)) / usual))
@@ -198,8 +208,8 @@ def _median_length(positions: np.ndarray, a: int, b: int) -> float:
 def body_height(positions: np.ndarray, topology: Topology, rig: RigMap) -> float:
     """Standing height of a body, whatever its pose, in the unit of the positions.
 
-    Lengths of thigh and shin and the distance from hips to shoulders are compared with the shares of the standing height
-    that Winter's table gives. Without legs the arms or the trunk are used; of a rig without known parts its extent.
+    Lengths of thigh and shin and the distance from hips to shoulders are compared with the shares of the standing
+    height that Winter's table gives. Without legs the arms or the trunk are used; of a rig without known parts its extent.
 
     Args:
         positions: (T, J, 3), NaN = missing.
@@ -221,7 +231,7 @@ def body_height(positions: np.ndarray, topology: Topology, rig: RigMap) -> float
         for line in (parts, tuple(part.mirrored for part in parts)):
             if all(part in primary for part in line):
                 joints = [primary[part] for part in line]
-                found.append(sum(_median_length(positions, a, b) for a, b in zip(joints, joints[1:], strict=False)))
+                found.append(sum(_median_length(positions, a, b) for a, b in pairwise(joints)))
         known = [length for length in found if np.isfinite(length) and length > 0]
         return float(np.mean(known)) if known else 0.0
 

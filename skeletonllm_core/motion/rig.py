@@ -1,7 +1,7 @@
 """Which joint is which body part, for rigs nobody named: from names, then from shape and motion, with a report.
 
-    names ─rig_names→ meanings ─rig_draft→ parts of the whole rig ┐
-    tree, lengths, motion ─────────────────────rig_shape→ parts ──┴→ RigMap (rig_drawn: what is drawn, rig_sides: left, right)
+names ─rig_names→ meanings ─rig_draft→ parts ┐
+tree, lengths, motion ─rig_shape→ parts ─────┴→ RigMap (rig_drawn: what is drawn; rig_sides: left or right)
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from functools import cached_property
 import numpy as np
 
 from skeletonllm_core.motion.rig_draft import Draft, core_count, draft
-from skeletonllm_core.motion.rig_drawn import HUMAN_CORE, hide_anchors, hide_duplicates, hide_side_branches, primary_joints
+from skeletonllm_core.motion.rig_drawn import (
+    HUMAN_CORE,
+    hide_anchors,
+    hide_duplicates,
+    hide_side_branches,
+    primary_joints,
+)
 from skeletonllm_core.motion.rig_shape import Measures, ShapeMap, measure, mirrored_parts, shape_map
 from skeletonllm_core.motion.rig_sides import SideEvidence, side_evidence
 from skeletonllm_core.motion.skeleton import BodyPart, Topology
@@ -82,7 +88,8 @@ def map_rig(topology: Topology, positions: np.ndarray) -> RigMap:
         parts = _with_named_sides(shape, named, report)
         return _finished(topology, parts, named, rig, report, shape.warnings, "shape")
     warnings = [] if named.core else list(shape.warnings)
-    return _finished(topology, named.parts, named, rig, [f"{count}, read by name as far as names go."], warnings, "names")
+    report = [f"{count}, read by name as far as names go."]
+    return _finished(topology, named.parts, named, rig, report, warnings, "names")
 
 
 def _with_named_sides(shape: ShapeMap, named: Draft, report: list[str]) -> list[BodyPart | None]:
@@ -126,7 +133,7 @@ def _finished(
             f"Only {core} of 13 main body parts were found, so this may be no human body; every joint of it is drawn.",
         ]
     if named.animal and by == "names":
-        warnings = [*warnings, "The names speak of front legs: this is an animal, and its front legs are taken for arms."]
+        warnings = [*warnings, "The names speak of front legs: this is an animal; its front legs are taken for arms."]
     if by == "shape":
         return RigMap(tuple(parts), drawn, tuple(report), tuple(warnings), by)
     return _checked(tuple(parts), drawn, rig, report, warnings, by)
@@ -158,11 +165,11 @@ def _checked(
             report.append(f"Left and right from {source}, confirmed by the {_list(evidence.speaking())}.")
         elif evidence.score < _CONTRADICTED:
             report.append(f"Left and right from {source}.")
-            speaking = evidence.speaking(False)
+            kept = "names are kept" if by == "names" else "the topology is kept"
             warnings = [
                 *warnings,
-                f"The {_list(speaking)} {'say' if len(speaking) > 1 or speaking[0].endswith('s') else 'says'} that left and "
-                f"right are exchanged (a mirrored clip, or wrong names); {source} {'are' if by == 'names' else 'is'} kept.",
+                f"By the {_list(evidence.speaking(False))} left and right are exchanged (a mirrored clip, or wrong names); "
+                f"{kept}.",
             ]
         else:
             report.append(f"Left and right from {source}; the movement neither confirms nor contradicts them.")
@@ -170,4 +177,4 @@ def _checked(
 
 
 def _list(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else "movement as a whole"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "movement as a whole"

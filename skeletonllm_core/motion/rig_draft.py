@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-
 from skeletonllm_core.motion.rig_names import Kind, Meaning, convention, meanings
 from skeletonllm_core.motion.skeleton import BodyPart
 
@@ -99,7 +98,11 @@ def _side_parts(said: list[Meaning], side: str, parents: tuple[int, ...]) -> dic
         elif kind is Kind.ARM:
             # "arm" alone: the first of a chain is the upper arm, a second one the forearm.
             if Kind.UPPER_ARM in kinds:
-                name = "forearm" if Kind.FOREARM not in kinds else "upper_arm"
+                upper = [other for other in mine if said[other].kind is Kind.UPPER_ARM]
+                if any(joint in above[other] for other in upper):
+                    name = "clavicle"
+                else:
+                    name = "upper_arm" if Kind.FOREARM in kinds else "forearm"
             elif Kind.FOREARM in kinds or first_in(arms, joint):
                 name = "upper_arm"
             else:
@@ -196,6 +199,14 @@ def draft(names: tuple[str, ...], parents: tuple[int, ...]) -> Draft:
             aside[joint] = False
     plain = [joint for joint in joints if not said[joint].helper and not said[joint].end]
     _name_middle(parts, said, plain, parents)
+    if BodyPart.HEAD not in parts:
+        # Key points without a head have its top or a nose.
+        for kind in (Kind.HEAD, Kind.NOSE):
+            stand_in = next((joint for joint in joints if said[joint].kind is kind), None)
+            if stand_in is not None:
+                parts[stand_in] = BodyPart.HEAD
+                aside[stand_in] = False
+                break
     line: set[int] = set()
     for side in ("left", "right"):
         for limb in _LIMBS:
@@ -234,9 +245,7 @@ def _keep_first(joints: list[int], aside: list[bool]) -> None:
         aside[joint] = True
 
 
-def _name_middle(
-    parts: list[BodyPart | None], said: list[Meaning], plain: list[int], parents: tuple[int, ...]
-) -> None:
+def _name_middle(parts: list[BodyPart | None], said: list[Meaning], plain: list[int], parents: tuple[int, ...]) -> None:
     """Pelvis, spine, chest, neck and head."""
     by_kind: dict[Kind, list[int]] = {}
     for joint in plain:
@@ -245,12 +254,14 @@ def _name_middle(
             by_kind.setdefault(kind, []).append(joint)
     pelvis = by_kind.get(Kind.PELVIS, [])
     thighs = [j for j, part in enumerate(parts) if part in (BodyPart.LEFT_THIGH, BodyPart.RIGHT_THIGH)]
-    firsts = [next((j for j in thighs if parts[j] is part), None) for part in (BodyPart.LEFT_THIGH, BodyPart.RIGHT_THIGH)]
+    firsts = [
+        next((j for j in thighs if parts[j] is part), None) for part in (BodyPart.LEFT_THIGH, BodyPart.RIGHT_THIGH)
+    ]
     legs_from = meeting([j for j in firsts if j is not None], parents) if None not in firsts else None
     hips_named = bool(pelvis)
     if not pelvis and by_kind.get(Kind.CENTRE):
         pelvis = by_kind[Kind.CENTRE][-1:]
-    if not pelvis and legs_from is not None and legs_from not in thighs:
+    if not pelvis and legs_from is not None and legs_from not in thighs and not said[legs_from].helper:
         pelvis = [legs_from]
     for joint in pelvis:
         if parts[joint] is None:
@@ -271,7 +282,7 @@ def _name_middle(
                 shoulders.append(first)
                 break
     arms_from = meeting(shoulders, parents) if len(shoulders) == 2 else None
-    hub = arms_from if arms_from is not None and arms_from not in shoulders else None
+    hub = arms_from if arms_from is not None and arms_from not in shoulders and not said[arms_from].helper else None
     centre = {j for j in by_kind.get(Kind.CENTRE, [])}
     if hub is not None and parts[hub] is None and hub not in centre and said[hub].kind is not Kind.ROOT:
         parts[hub] = BodyPart.CHEST
@@ -309,5 +320,3 @@ def _name_middle(
                             parts[between] = BodyPart.SPINE
                 break
             gap.append(joint)
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from skeletonllm_core.motion.rig_draft import core_count, lineage
@@ -15,7 +17,7 @@ _SMALL_BRANCH = 0.6
 """A branch without a known part that is shorter than this share of a leg is a helper (face, cloth, twist)."""
 
 
-def primary_joints(parts: list[BodyPart | None] | tuple[BodyPart | None, ...], drawn: np.ndarray) -> dict[BodyPart, int]:
+def primary_joints(parts: Sequence[BodyPart | None], drawn: np.ndarray) -> dict[BodyPart, int]:
     """The joint that stands for each part: the first along its chain that is drawn, else the first."""
     found: dict[BodyPart, int] = {}
     for only_drawn in (True, False):
@@ -28,8 +30,8 @@ def primary_joints(parts: list[BodyPart | None] | tuple[BodyPart | None, ...], d
 def hide_duplicates(parts: list[BodyPart | None], drawn: np.ndarray, rig: Measures, parents: tuple[int, ...]) -> None:
     """Of several joints at one place the uppermost of the body is drawn.
 
-    A duplicate that stands for a part which goes on below it (the "Neck" of CMU conversions at the chest) hands the part
-    to the joint below and goes with its parent.
+    A duplicate that stands for a part which goes on below it (the "Neck" of CMU conversions at the chest) hands the
+    part to the joint below and goes with its parent.
     """
     for joint in np.flatnonzero(rig.near).tolist():
         part, parent = parts[joint], parents[joint]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 import unicodedata
 from dataclasses import dataclass, replace
@@ -37,6 +36,7 @@ class Kind(StrEnum):
     ANKLE = "ankle"
     FOOT = "foot"
     TOES = "toes"
+    NOSE = "nose"
     TAIL = "tail"
     """A limb that people do not have: tail, wing, fin."""
 
@@ -67,36 +67,48 @@ class Meaning:
 
 
 _LEFT = frozenset(("l", "left", "lft", "lf", "lt", "links", "gauche", "sinistra", "izquierda", "izq"))
-_RIGHT = frozenset(("r", "right", "rgt", "rt", "rght", "rechts", "droite", "destra", "derecha", "der"))
+_RIGHT = frozenset(("r", "right", "rgt", "rt", "rght", "rechts", "droite", "destra", "derecha"))
 _END = frozenset(("end", "nub", "effector", "site", "top", "endsite", "leaf", "terminal"))
 _TWIST = frozenset(("twist", "twst", "roll", "corrective", "share", "shr", "ribs"))
-_HELPER = frozenset(
-    (
-        "face facial jaw tongue teeth tooth eye eyes eyeball eyelid lid eyebrow brow lip lips mouth cheek nose nostril ear "
-        "ears chin forehead temple breast breasts boob pec pectoral bust nipple butt buttock glute hair ponytail bang "
-        "beard skirt cloth cape coat dress sleeve ribbon belt tie weapon prop attach attachment socket ik pole target "
-        "ctrl control controller handle helper dummy muscle mch wgt mechanism camera light imu logo lidar gun heel "
-        "tweak corrective physics sec adj marker goal holder hat helmet backpack bag rein saddle"
-    ).split()
+_HELPER_WORDS = """
+    face facial jaw tongue teeth tooth eye eyes eyeball eyelid lid eyebrow brow lip lips mouth cheek nose
+    nostril ear ears chin forehead temple breast breasts boob pec pectoral bust nipple butt buttock glute hair
+    ponytail bang beard skirt cloth cape coat dress sleeve ribbon belt tie weapon prop attach attachment socket
+    ik pole target ctrl control controller handle helper dummy muscle mch wgt mechanism camera light imu logo
+    lidar gun heel tweak corrective physics sec adj marker goal holder hat helmet backpack bag rein saddle
+"""
+_BODY_WORDS = """
+    upper lower up low upp lo fore arm leg hand hands foot feet toe toes hip hips pelvis spine chest neck head
+    shoulder shoulders clavicle clav collar collarbone scapula elbow wrist knee ankle thigh shin calf femur
+    tibia humerus radius ulna finger fingers thumb index point pointer middle mid ring pinky pinkie little small
+    big ball base tip joint jnt bone root link pitch yaw back torso thorax abdomen waist lumbar belly stomach
+    body rib ribcage cage bend shldr uparm upleg carpal metacarpal metatarsal metatarsals palm knuckle center
+    centre cog com hold skull trunk sternum biped bip mixamorig def org rig rear hind front valve master
+    reference trajectory motion world armature skeleton skel geo main tail wing wings fin flipper feather sacrum
+    cervical
+"""
+_ROOT_WORDS = "root cog com master reference trajectory motion world armature skeleton skel main"
+_HELPER = frozenset(_HELPER_WORDS.split())
+_ROOTS = frozenset(_ROOT_WORDS.split())
+_VOCABULARY = (
+    ((_LEFT | _RIGHT) - {"l", "lf", "lt", "r", "rt"}) | _END | _TWIST | _HELPER | frozenset(_BODY_WORDS.split())
 )
-_PLAIN = frozenset(
-    (
-        "upper lower up low upp lo fore arm leg hand hands foot feet toe toes hip hips pelvis spine chest neck head shoulder shoulders "
-        "clavicle clav collar collarbone scapula elbow wrist knee ankle thigh shin calf femur tibia humerus radius ulna finger "
-        "fingers thumb index point pointer middle mid ring pinky pinkie little small big ball base tip joint jnt bone root link pitch "
-        "yaw back torso thorax abdomen waist lumbar belly stomach body rib ribcage cage bend shldr uparm upleg carpal "
-        "metacarpal metatarsal metatarsals palm knuckle center centre cog com hold skull trunk sternum biped bip "
-        "mixamorig def org rig rear hind front valve master reference trajectory motion world armature skeleton skel geo main tail wing wings fin flipper feather sacrum cervical"
-    ).split()
+_SHORT = frozenset(
+    ("up", "lo", "low", "com", "cog", "tie", "ear", "lid", "lip", "ik", "top", "org", "def", "rig", "end", "sec", "adj")
 )
-_VOCABULARY = _LEFT - {"l", "lf", "lt", "der"} | _RIGHT - {"r", "rt", "der"} | _END | _TWIST | _HELPER | _PLAIN
-_SHORT = frozenset(("up", "lo", "low", "com", "cog", "tie", "ear", "lid", "lip", "ik", "top", "org", "def", "rig", "end", "sec", "adj"))
 _LONGEST = max(len(word) for word in _VOCABULARY)
 _SPLIT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
-_FINGERS = {"middle": 0, "mid": 0, "index": 1, "pointer": 1, "point": 1, "ring": 2, "pinky": 3, "pinkie": 3, "little": 3}
-_ROOTS = frozenset(
-    "root cog com master reference trajectory motion world armature skeleton skel main".split()
-)
+_FINGERS = {
+    "middle": 0,
+    "mid": 0,
+    "index": 1,
+    "pointer": 1,
+    "point": 1,
+    "ring": 2,
+    "pinky": 3,
+    "pinkie": 3,
+    "little": 3,
+}
 
 _JAPANESE_HELPERS = (
     "IK", "親", "捩", "ダミー", "目", "眼", "舌", "髪", "胸", "乳", "スカート", "袖", "操作", "キャンセル", "補助", "付与", "ネクタイ",
@@ -145,7 +157,11 @@ def _cut(word: str) -> tuple[str, ...] | None:
     for end in range(2, len(word) + 1):
         for start in range(max(0, end - _LONGEST), end - 1):
             head = best[start]
-            if head is not None and word[start:end] in _VOCABULARY and (best[end] is None or len(head) + 1 < len(best[end] or ())):
+            if (
+                head is not None
+                and word[start:end] in _VOCABULARY
+                and (best[end] is None or len(head) + 1 < len(best[end] or ()))
+            ):
                 best[end] = (*head, word[start:end])
     found = best[-1]
     return found if found and not all(piece in _SHORT for piece in found) else None
@@ -190,11 +206,13 @@ def _japanese(name: str) -> Meaning | None:
     return Meaning(None, side, any(mark in plain for mark in _JAPANESE_HELPERS))
 
 
-_BESIDE_LEG = frozenset("ankle foot feet knee hip hips pelvis shoulder collar thigh shin".split())
+_BESIDE_LEG = frozenset(
+    ("ankle", "foot", "feet", "knee", "hip", "hips", "pelvis", "shoulder", "collar", "thigh", "shin")
+)
 
 _FRONT_LEGS = {
     Kind.THIGH: Kind.UPPER_ARM,
-    Kind.LEG: Kind.UPPER_ARM,
+    Kind.LEG: Kind.ARM,
     Kind.SHIN: Kind.FOREARM,
     Kind.ANKLE: Kind.WRIST,
     Kind.FOOT: Kind.HAND,
@@ -203,7 +221,7 @@ _FRONT_LEGS = {
 """The front legs of an animal are its arms."""
 
 
-def _kind(found: set[str], side: str | None, tokens: list[str]) -> Kind | None:
+def _kind(found: set[str], side: str | None) -> Kind | None:
     """Which kind of joint a set of words names."""
     upper = bool(found & {"upper", "up", "upp"})
     lower = bool(found & {"lower", "low", "lo"})
@@ -253,6 +271,8 @@ def _kind(found: set[str], side: str | None, tokens: list[str]) -> Kind | None:
         return Kind.NECK
     if found & {"head", "skull"}:
         return Kind.HEAD
+    if "nose" in found:
+        return Kind.NOSE
     if found & {"hip", "hips"} or ("pelvis" in found and "leg" in found):
         if side is None:
             return Kind.PELVIS
@@ -267,9 +287,7 @@ def _kind(found: set[str], side: str | None, tokens: list[str]) -> Kind | None:
         return Kind.FINGER
     if side is None and found & {"center", "centre"}:
         return Kind.CENTRE
-    if found & _ROOTS and tokens[-1] not in ("ik",):
-        return Kind.ROOT
-    return None
+    return Kind.ROOT if found & _ROOTS else None
 
 
 def _side(tokens: list[str]) -> str | None:
@@ -299,7 +317,7 @@ def meaning(name: str, robot: bool = False) -> Meaning:
     side = _side(tokens)
     numbers = [word for word in tokens if word.isdigit()]
     number = int(numbers[-1]) if numbers and len(numbers[-1]) < 6 else -1
-    kind = _kind(found, side, tokens) if tokens else None
+    kind = _kind(found, side)
     animal = kind in _FRONT_LEGS and bool(found & {"front", "fore"})
     if kind in _FRONT_LEGS and animal:
         kind = _FRONT_LEGS[kind]
@@ -338,7 +356,9 @@ def _shared_ending(names: tuple[str, ...]) -> str:
     """What all names end with, from an underscore on (ROS puts a person's id there), else ""."""
     if len(names) < 3:
         return ""
-    shared = os.path.commonprefix([name[::-1] for name in names])[::-1]
+    shared = names[0]
+    while not all(name.endswith(shared) for name in names):
+        shared = shared[1:]
     cut = shared.find("_")
     ending = shared[cut:] if cut >= 0 else ""
     return "" if ending[1:].lower() in _LEFT | _RIGHT or any(len(name) <= len(ending) for name in names) else ending
@@ -354,10 +374,13 @@ def meanings(names: tuple[str, ...]) -> tuple[Meaning, ...]:
     if not any(one.side == "left" and one.kind in _MIDDLE for one in found):
         # "r_waist" without "l_waist" is the roll axis of the waist.
         found = tuple(
-            replace(one, side=None, helper=False) if one.side == "right" and one.kind in _MIDDLE else one for one in found
+            replace(one, side=None, helper=False) if one.side == "right" and one.kind in _MIDDLE else one
+            for one in found
         )
     else:
-        found = tuple(replace(one, helper=True, kind=None) if one.side and one.kind in _MIDDLE else one for one in found)
+        found = tuple(
+            replace(one, helper=True, kind=None) if one.side and one.kind in _MIDDLE else one for one in found
+        )
     if any(one.prefix == "def" for one in found):
         return tuple(replace(one, helper=True) if one.prefix == "org" else one for one in found)
     return found

@@ -12,6 +12,9 @@ from skeletonllm_core.motion.skeleton import BodyPart, Topology
 _NECK_TO_HEAD = 0.19
 """Distance of the head joint from the middle of the shoulders, in leg lengths (anthropometric tables and real rigs: .12–.3)."""
 
+_ALIKE = 0.75
+"""Two branches are a pair of limbs from this likeness on; left and right of one body reach .9 and more."""
+
 
 @dataclass(frozen=True, eq=False)
 class Measures:
@@ -166,6 +169,13 @@ def _hinge(first: tuple[int, ...], second: tuple[int, ...], rig: Measures) -> tu
     return (start, choice[1], choice[2]), float(bone[choice[1]] + bone[choice[2]])
 
 
+def _likeness(first: tuple[int, ...], second: tuple[int, ...], lengths: np.ndarray) -> float:
+    """1 for chains with the same bone lengths, lower the more they differ."""
+    count = min(len(first), len(second))
+    mine, theirs = lengths[list(first[:count])], lengths[list(second[:count])]
+    return 1 - 2 * float(np.abs(mine - theirs).sum() / max(float((mine + theirs).sum()), 1e-12))
+
+
 def _pairs(rig: Measures, reach: np.ndarray, down: list[int]) -> list[_Limb]:
     """Pairs of like branches, longest first."""
     found: list[_Limb] = []
@@ -173,32 +183,23 @@ def _pairs(rig: Measures, reach: np.ndarray, down: list[int]) -> list[_Limb]:
     for node, children in enumerate(rig.children):
         if not 2 <= len(children) <= 40:
             continue
-        totals = sorted(((float(lengths[child] + reach[child]), child) for child in children), reverse=True)
-        used: set[int] = set()
-        for place, (one, a) in enumerate(totals):
-            if a in used or one <= 0:
-                continue
-            chain = _chain(a, down)
-            best, partner = 0.0, None
-            for other, b in totals[place + 1 :]:
-                if other < 0.8 * one:
+        branches = [(float(lengths[child] + reach[child]), _chain(child, down)) for child in children]
+        branches = sorted((one for one in branches if one[0] > 0 and len(one[1]) > 2), key=lambda one: -one[0])
+        alike = []
+        for place, (total, chain) in enumerate(branches):
+            for other, (less, mate) in enumerate(branches[place + 1 :], place + 1):
+                if less < 0.8 * total:
                     break
-                if b in used:
-                    continue
-                mate = _chain(b, down)
-                if abs(len(mate) - len(chain)) > 1:
-                    continue
-                count = min(len(mate), len(chain))
-                mine, theirs = lengths[list(chain[:count])], lengths[list(mate[:count])]
-                alike = 1 - float(np.abs(mine - theirs).sum() / max((mine + theirs).sum(), 1e-12)) * 2
-                if alike > max(best, 0.6):
-                    best, partner = alike, mate
-            if partner is None:
+                if abs(len(mate) - len(chain)) <= 1:
+                    alike.append((_likeness(chain, mate, lengths), place, other))
+        used: set[int] = set()
+        for likeness, place, other in sorted(alike, key=lambda one: (-one[0], one[1], one[2])):
+            if likeness < _ALIKE or place in used or other in used:
                 continue
-            hinge = _hinge(chain, partner, rig)
+            hinge = _hinge(branches[place][1], branches[other][1], rig)
             if hinge is not None:
-                used.update((a, partner[0]))
-                found.append(_Limb(node, chain, partner, one, *hinge))
+                used.update((place, other))
+                found.append(_Limb(node, branches[place][1], branches[other][1], branches[place][0], *hinge))
     found.sort(key=lambda limb: -limb.length)
     if not found:
         return []
@@ -300,7 +301,9 @@ def _legs_and_arms(
         votes = float(np.clip(np.log(legs.bones / max(arms.bones, 1e-12)) / 0.25, -1, 1))
         way = _between(legs.node, arms.node, parents)
         taken = {arms.first[0], arms.second[0], legs.first[0], legs.second[0], *(way or ())}
-        heads = [child for child in rig.children[arms.node] if child not in taken and reach[child] + rig.lengths[child] > 0]
+        heads = [
+            child for child in rig.children[arms.node] if child not in taken and reach[child] + rig.lengths[child] > 0
+        ]
         if heads and one.node != other.node:
             tall = max(float(reach[child] + rig.lengths[child]) for child in heads)
             votes += 0.7 if tall > 0.1 * legs.bones else 0.0

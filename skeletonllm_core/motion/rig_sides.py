@@ -52,7 +52,9 @@ def _mean(values: np.ndarray) -> float:
 
 def _bulge(top: np.ndarray, middle: np.ndarray, bottom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far the middle joint lies off the line from bottom to top, in lengths of the limb, and that line's direction."""
-    length = np.sqrt(((middle - top) ** 2).sum(-1, keepdims=True)) + np.sqrt(((bottom - middle) ** 2).sum(-1, keepdims=True))
+    length = np.sqrt(((middle - top) ** 2).sum(-1, keepdims=True)) + np.sqrt(
+        ((bottom - middle) ** 2).sum(-1, keepdims=True)
+    )
     axis = _unit(top - bottom)
     off = middle - bottom
     off = off - (off * axis).sum(-1, keepdims=True) * axis

@@ -186,11 +186,31 @@ class Tracks:
 
     @cached_property
     def axes(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """(n, 3) unit directions to the person's left and to the front, level with the ground."""
+        """(n, 3) unit directions to the person's left and to the front, level with the ground.
+
+        The front is where left and up put it, unless the toes point the other way: then the clip is a mirror image (or its
+        sides have wrong names), and forward still is where the toes point.
+        """
         if self.yaw is None:
             return None
         sine, cosine, zero = np.sin(self.yaw), np.cos(self.yaw), np.zeros(len(self))
-        return np.stack([cosine, zero, -sine], 1), np.stack([sine, zero, cosine], 1)
+        front = np.stack([sine, zero, cosine], 1)
+        ahead = []
+        for side in ("left", "right"):
+            toes, ankle = self.at.get(BodyPart(f"{side}_toes")), self.at.get(BodyPart(f"{side}_foot"))
+            if toes is not None and ankle is not None:
+                ahead.append(float(((toes - ankle) * front).sum(1).mean()))
+        mirrored = bool(ahead) and max(ahead) < -0.015 * self.height
+        return np.stack([cosine, zero, -sine], 1), -front if mirrored else front
+
+    @cached_property
+    def turned(self) -> np.ndarray | None:
+        """(n,) how far the body has turned to its own left since the first moment [degrees]."""
+        if self.yaw is None or self.axes is None:
+            return None
+        left, front = self.axes
+        sense = left[0, 2] * front[0, 0] - left[0, 0] * front[0, 2]
+        return np.degrees(self.yaw - self.yaw[0]) * -np.sign(sense)
 
     def seen(self, vectors: np.ndarray) -> np.ndarray:
         """(n, 3) world vectors as the person has them: to the left, up, to the front; the world's axes without a heading."""

@@ -237,7 +237,8 @@ def _hand_events(facts: Facts) -> list[Event]:
         text = f"brings the hands together {times(pair.claps)}"
         found.append(Event(pair.claps_at_s or 0.0, 8.9, text, "claps the hands"))
     elif pair.claps:
-        found.append(Event(pair.claps_at_s or 0.0, 4.0, f"brings the hands together {_at(pair.claps_at_s or 0.0)}", "brings the hands together"))
+        when = pair.claps_at_s or 0.0
+        found.append(Event(when, 8.82, f"brings the hands together {_at(when)}", "brings the hands together"))
     return found
 
 

@@ -22,20 +22,20 @@ _ROWS = 5  # red, green, blue, opacity, radius
 
 # Standard deviation across the bone and of a ball [m], by part without its side.
 _RADII = {
-    "pelvis": (0.075, 0.085),
-    "spine": (0.08, 0.08),
-    "chest": (0.08, 0.08),
-    "neck": (0.05, 0.06),
-    "head": (0.07, 0.095),
-    "clavicle": (0.05, 0.05),
-    "upper_arm": (0.042, 0.045),
-    "forearm": (0.036, 0.04),
-    "hand": (0.034, 0.046),
+    "pelvis": (0.065, 0.075),
+    "spine": (0.07, 0.07),
+    "chest": (0.07, 0.07),
+    "neck": (0.045, 0.055),
+    "head": (0.065, 0.085),
+    "clavicle": (0.045, 0.045),
+    "upper_arm": (0.038, 0.04),
+    "forearm": (0.033, 0.036),
+    "hand": (0.03, 0.042),
     "fingers": (0.016, 0.018),
-    "thigh": (0.058, 0.06),
-    "shin": (0.046, 0.046),
-    "foot": (0.038, 0.042),
-    "toes": (0.032, 0.035),
+    "thigh": (0.05, 0.052),
+    "shin": (0.04, 0.04),
+    "foot": (0.034, 0.038),
+    "toes": (0.03, 0.032),
     "other": (0.04, 0.05),
 }
 
@@ -46,7 +46,7 @@ _COLOURS = {
     "right arm": (0.75, 0.42, 0.08),
     "right leg": (0.75, 0.15, 0.22),
     "trunk": (0.22, 0.60, 0.24),
-    "head": (0.62, 0.60, 0.42),
+    "head": (0.78, 0.76, 0.55),
     "other": (0.45, 0.45, 0.45),
 }
 

@@ -28,6 +28,8 @@ class Recipe:
             frame encoder start, and is thrown away.
         average: decay of the running average of the weights, which is what is saved.
         width, vision_layers, text_layers, channels, frames, image_size: size of the model.
+        temperature, threshold: calibration of the label scores (see `model.checkpoint.Calibration`); fitted on the
+            validation part when None, which needs `hold_out`.
         seed: of weights, order and augmentation.
         threads: CPU threads.
         save_every: steps between resume states.
@@ -54,6 +56,8 @@ class Recipe:
     channels: tuple[int, int, int] = (48, 96, 160)
     frames: int = 16
     image_size: int = 64
+    temperature: float | None = None
+    threshold: float | None = None
     seed: int = 0
     threads: int = 1
     save_every: int = 250

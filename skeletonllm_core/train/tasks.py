@@ -57,19 +57,34 @@ def learned_label(label: str) -> str | None:
     return label if label in PHRASES else None
 
 
+_GAITS = ("walk", "run", "jog", "march", "sidestep", "hop")
+_ADDED_TO_GAITS = ("turning", "turns")
+_ADDED = ("raises", "keeps", "bends", "turning", "turns", "walks", "runs", "moves forward", "moves backward", "moves to", "jumps")
+
+
 def caption(label: str | None, clauses: tuple[str, ...], rng: np.random.Generator) -> str:
-    """A sentence from a label and measured clauses; a clause that repeats the label's words is left out."""
-    told = [PHRASES[label]] if label else []
-    for clause in clauses:
-        content = {word for word in clause.split() if len(word) > 3}
-        said = {word for part in told for word in part.split()}
-        if not told or len(content & said) * 2 < len(content):
-            told.append(clause)
-    who = ("a person", "the person", "someone")[int(rng.choice(3, p=(0.8, 0.1, 0.1)))] if rng is not None else "a person"
-    if not told:
-        return f"{who} moves ."
+    """A sentence from a label and measured clauses.
+
+    A label is told with at most one clause, and with none that only describes how the action is done anyway (feet that
+    swing back in a run, hands that pass each other in a walk); without a label the clauses are told.
+    """
+    if label is None:
+        told = list(clauses) or ["moves"]
+    else:
+        told = [PHRASES[label]]
+        kicks = [clause for clause in clauses if clause.startswith("kicks")]
+        if "kick" in label and kicks:
+            told[0] += kicks[0][kicks[0].index(" with the ") :]
+        added = _ADDED_TO_GAITS if any(word in label for word in _GAITS) else _ADDED
+        said = {word for word in told[0].split() if len(word) > 3}
+        for clause in clauses:
+            content = {word for word in clause.split() if len(word) > 3}
+            if clause.startswith(added) and not content & said:
+                told.append(clause)
+                break
+    who = ("a person", "the person", "someone")[int(rng.choice(3, p=(0.8, 0.1, 0.1)))]
     text = told[0] if len(told) == 1 else ", ".join(told[:-1]) + " and " + told[-1]
-    return f"{who} {text} ."
+    return f"{who} {text.replace(' and turning', ', turning')} ."
 
 
 def label_task(label: str, seconds: float) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skeletonllm_core.errors import SkeletonLLMError
-from skeletonllm_core.model.checkpoint import Checkpoint, save_checkpoint
+from skeletonllm_core.model.checkpoint import Calibration, Checkpoint, load_checkpoint, save_checkpoint
 from skeletonllm_core.model.language import word_ids
 from skeletonllm_core.model.tiny import TinyConfig, TinySkeletonLM
 from skeletonllm_core.model.words import word_tokenizer
 from skeletonllm_core.motion.canonical import CanonicalFrames
 from skeletonllm_core.motion.facts import mirrored_text
+from skeletonllm_core.pipeline import load_model
 from skeletonllm_core.render.renderer import SkeletonRenderer
 from skeletonllm_core.train.augment import Augmentation, varied_frames
+from skeletonllm_core.train.calibrate import calibrate
 from skeletonllm_core.train.corpus import TEST, VALIDATION, read_packs
 from skeletonllm_core.train.items import Item, items_of, procedural_clips
 from skeletonllm_core.train.recipe import Recipe
@@ -210,7 +212,22 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
             save_checkpoint(
                 Checkpoint(kept_model, kept_renderer, tokenizer, tuple(labels)), recipe.out / "checkpoint"
             )
+    set_calibration(recipe, say)
     return recipe.out / "checkpoint"
+
+
+def set_calibration(recipe: Recipe, say: Callable[[str], None] = print) -> None:
+    """Give the checkpoint of a finished run the recipe's calibration, or fit it on the validation part."""
+    folder = recipe.out / "checkpoint"
+    if recipe.temperature is not None and recipe.threshold is not None:
+        calibration = Calibration(recipe.temperature, recipe.threshold)
+    elif recipe.hold_out and recipe.data is not None:
+        held_out = [clip for clip in read_packs(recipe.data) if clip.split == VALIDATION]
+        calibration = calibrate(load_model(str(folder)), held_out)
+    else:
+        return
+    save_checkpoint(replace(load_checkpoint(folder), calibration=calibration), folder)
+    say(f"temperature {calibration.temperature}, reject threshold {calibration.threshold}")
 
 
 def schedule(step: int, steps: int, warm_up: int) -> float:

@@ -93,7 +93,7 @@ class Actor:
         take.add("spine", -0.7 * breath + 0.75 * self.stoop)
         take.add("pitch", np.full(len(t), 0.25 * self.stoop + self.between(-2, 2)))
         take.add("nod", np.full(len(t), self.between(-4, 8) - 0.5 * self.stoop))
-        take.add("y", np.full(len(t), -body.leg * self.between(0.0, 0.012)))
+        take.add("y", np.full(len(t), -body.leg * self.between(0.0, 0.01)))
         still = np.ones(len(t))
         abd, flex, rot, pron = self.between(5, 12), self.between(-2, 9), self.between(-18, 6), self.between(10, 35)
         for side in SIDES:

@@ -186,7 +186,6 @@ def point(actor: Actor) -> Take:
         side, keys, flex=[0, high, high + actor.between(-3, 3), 0], hor=[0, aim, aim, 0], abd=[0, -4, -4, 0],
         elbow=[0, -actor.elbow + 4, -actor.elbow + 5, 0], pron=[0, 30, 30, 0], protract=[0, 8, 8, 0],
     )  # fmt: skip
-    take.key([keys[0], keys[1]], **{f"{side}_elbow": [0, 0]})
     early = 0.5 * (keys[0] + keys[1])
     take.key([keys[0], early, keys[1]], **{f"{side}_elbow": [0, actor.between(10, 50), 0]})
     look = SIGN[side] * aim
@@ -360,7 +359,7 @@ def golf_swing(actor: Actor) -> Take:
     take.key(times_of, twist=[0, 0, wind, wind, -0.25 * wind, -0.9 * wind, -0.8 * wind])
     take.key(times_of, -0.05, yaw=[0, 0, 0.6 * wind, 0.5 * wind, -0.5 * wind, -1.1 * wind, -1.0 * wind])
     take.key(times_of, look=[0, 0, -1.3 * wind, -1.2 * wind, 0.6 * wind, 1.0 * wind, 0.9 * wind])
-    take.key(times_of, spine=[14, 14, 14, 14, 14, 0, 0], pitch=[18, 18, 16, 16, 16, 4, 4], nod=[12, 12, 8, 8, 10, -6, -6])
+    take.key(times_of, spine=[14, 14, 14, 14, 14, 0, 0], pitch=[18, 18, 16, 16, 16, 4, 4], nod=[2, 2, 2, 2, 2, -6, -6])
     take.key(times_of, x=[0, 0, 0.03 * away, 0.02 * away, 0.05 * far, 0.09 * far, 0.09 * far], z=-0.06, y=[-0.04] * 5 + [-0.02, -0.02])
     trail = "l" if sign > 0 else "r"
     foot = take.feet[trail]

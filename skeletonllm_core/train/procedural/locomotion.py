@@ -36,13 +36,13 @@ def _running(actor: Actor, speed: float) -> Gait:
         speed=speed,
         cadence=cadence,
         duty=float(np.clip(0.49 - 0.048 * speed, 0.27, 0.42)),
-        lift=0.13 + 0.065 * speed,
+        lift=(0.10 + 0.045 * speed) * leg / 0.83,
         off=42 + 4 * speed,
         strike=actor.between(-8, 10),
         bob=-(0.028 + 0.004 * speed) * actor.size,
         sink=0.045 + 0.004 * speed,
         arms=(20 + 7 * speed) * actor.size,
-        elbows=actor.between(58, 88),
+        elbows=actor.between(48, 74),
         lean=3 + 2.2 * speed,
         hips=5 + 1.2 * speed,
         width=0.5,
@@ -54,14 +54,14 @@ def _seconds(actor: Actor, low: float, high: float) -> float:
 
 
 def walk(actor: Actor) -> Take:
-    speed = float(np.clip(actor.between(0.85, 1.5) * actor.tempo, 0.72, 1.78))
+    speed = float(np.clip(actor.between(0.85, 1.5) * actor.tempo, 0.76, 1.68))
     take = actor.take(_seconds(actor, 1.6, 6.0))
     go(actor, take, _walking(actor, speed))
     return take
 
 
 def jog(actor: Actor) -> Take:
-    speed = float(np.clip(actor.between(2.0, 2.6) * actor.tempo**0.4, 1.82, 2.78))
+    speed = float(np.clip(actor.between(2.0, 2.6) * actor.tempo**0.4, 1.9, 2.68))
     take = actor.take(_seconds(actor, 1.4, 4.5), idle=0.6)
     gait = _running(actor, speed)
     go(actor, take, gait)
@@ -69,7 +69,7 @@ def jog(actor: Actor) -> Take:
 
 
 def run(actor: Actor) -> Take:
-    speed = float(np.clip(actor.between(3.0, 4.6) * actor.tempo**0.5, 2.82, 4.95))
+    speed = float(np.clip(actor.between(3.0, 4.6) * actor.tempo**0.5, 2.95, 4.75))
     take = actor.take(_seconds(actor, 1.2, 3.8), idle=0.6)
     go(actor, take, _running(actor, speed))
     return take
@@ -159,7 +159,7 @@ def march(actor: Actor) -> Take:
         speed=speed,
         cadence=cadence,
         duty=0.56,
-        lift=actor.between(0.22, 0.38) * actor.size * actor.body.leg / 0.83,
+        lift=actor.between(0.2, 0.36) * min(actor.size, 1.05) * actor.body.leg / 0.83,
         off=32.0,
         strike=-6.0,
         bob=0.012,

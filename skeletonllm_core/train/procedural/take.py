@@ -9,6 +9,7 @@ Channels, all zero at rest:
     x, y, z                 pelvis [m], on top of where the feet (or the path) put it
     yaw, pitch, roll        pelvis; positive: to the left, leaning forward, leaning left
     spine, bend, twist      trunk over the pelvis; positive: forward, to the left, to the left
+    air, tip                both feet: height above the plan [m], heel rise; l_air, r_air, l_tip, r_tip: one foot
     nod, tilt, look         head over the chest; positive: down, to the left, to the left
     l_…, r_… of an arm      flex (forward and up), abd (sideways and up), hor (outwards about the chest's vertical), rot (outward turn
                             of the upper arm), elbow, pron (palm back and down), wrist (towards the palm), shrug, protract
@@ -90,6 +91,8 @@ class Take:
         self.reaches: dict[str, Reach] = {}
         self.path: np.ndarray | None = None
         self.heading: np.ndarray | None = None
+        self.pivots: dict[str, np.ndarray] = {}
+        self.tracks: dict[str, np.ndarray] = {}
         self.curl = {"l": 15.0, "r": 15.0}
         self.settle = 0.12
 
@@ -129,6 +132,17 @@ class Take:
         weights = keyframes(times, np.asarray(weight, dtype=np.float64)[:, None], self.t)[:, 0]
         self.reaches[side] = Reach(weights, position, frame)
 
+    def shorten(self, frames: int) -> None:
+        """Keep only the first `frames` frames of everything."""
+        self.t = self.t[:frames]
+        self.channels = {name: curve[:frames] for name, curve in self.channels.items()}
+        self.pivots = {side: curve[:frames] for side, curve in self.pivots.items()}
+        self.tracks = {side: curve[:frames] for side, curve in self.tracks.items()}
+        self.path = None if self.path is None else self.path[:frames]
+        self.heading = None if self.heading is None else self.heading[:frames]
+        for reach in self.reaches.values():
+            reach.weight, reach.position = reach.weight[:frames], reach.position[:frames]
+
     # -- solving ------------------------------------------------------------------------------------------------
 
     def _degrees(self, *names: str) -> np.ndarray:
@@ -152,7 +166,7 @@ class Take:
                 there = np.array([step.x, step.z, step.yaw])
                 u = (self.t - step.lift) / (step.land - step.lift)
                 after = np.searchsorted(u, 0.0)
-                blend = (0.35 * np.clip(u[after:], 0, 1) + 0.65 * smoothstep(u[after:]))[:, None]
+                blend = (0.15 * np.clip(u[after:], 0, 1) + 0.85 * smoothstep(u[after:]))[:, None]
                 plan[after:, :3] = here + blend * (there - here)
                 moving = slice(after, np.searchsorted(u, 1.0))
                 plan[moving, 3] += step.height * np.sin(np.pi * u[moving] ** 0.85) ** 1.5
@@ -170,6 +184,11 @@ class Take:
                         pitches.append(pitch)
                 here = there
             plan[:, 4] = keyframes(times, np.array(pitches)[:, None], self.t)[:, 0]
+            if side in self.tracks:
+                plan[:, [0, 1, 3]] = self.tracks[side]
+            plan[:, 2] += self.pivots.get(side, 0.0)
+            plan[:, 3] += self.get("air") + self.get(f"{side}_air")
+            plan[:, 4] += self.get("tip") + self.get(f"{side}_tip")
         return plans
 
     def _root(self, plans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -210,11 +229,12 @@ class Take:
         yaw, pitch = np.radians(plans[..., 2]), np.radians(plans[..., 4])
         foot = rotation.from_euler(np.stack([yaw, pitch], axis=-1), "YX")
         flat = rotation.from_euler(yaw[..., None], "Y")
+        planned = np.array([[side not in self.tracks] for side in SIDES])
         ankle = np.stack([plans[..., 0], body.ankle_height + plans[..., 3], plans[..., 1]], axis=-1)
         for pivot, active in (("l_ball", pitch > 0), ("l_heel", pitch < 0)):
             arm = points["l_ankle"] - points[pivot]
             shift = rotation.rotate(foot, arm) - rotation.rotate(flat, arm)
-            ankle += np.where(active[..., None], shift, 0.0)
+            ankle += np.where((active & planned)[..., None], shift, 0.0)
 
         sockets = np.stack([rotation.rotate(turn, points[f"{side}_hip"] - root) for side in SIDES])
         free = self._paired("free")[..., 0]
@@ -222,7 +242,7 @@ class Take:
         apart = ((ankle - sockets - pelvis)[..., [0, 2]] ** 2).sum(-1)
         limit = ankle[..., 1] + np.sqrt(np.maximum(length**2 - apart, (0.3 * length) ** 2)) - sockets[..., 1]
         limit = (limit + 5.0 * free).min(axis=0)
-        wanted = root[1] - 0.012 * body.leg + self.get("y")
+        wanted = root[1] - 0.005 * body.leg + self.get("y")
         pelvis[:, 1] = smoothed(np.minimum(wanted, limit), 0.03 * self.fps)
 
         front = np.broadcast_to(rotation.rotate(turn, _Z), sockets.shape)
@@ -240,6 +260,8 @@ class Take:
             loose = rotation.multiply(shin, rotation.from_euler(angles[..., 4:5], "X"))
             foot = _blend(foot, loose, free[..., None])
             ankle = ankle + free[..., None] * (by_angles - ankle)
+            tips = [rotation.rotate(foot, points[place] - points["l_ankle"])[..., 1] for place in ("l_toe", "l_heel")]
+            ankle[..., 1] = np.maximum(ankle[..., 1], 0.008 - np.minimum(*tips) * np.minimum(4 * free, 1.0))
         elif turned:
             out = rotation.from_euler(angles[..., 2:3] * _OUTWARD[:, None, None], "Y")
             front = rotation.rotate(rotation.multiply(turn, out), _Z)
@@ -248,7 +270,7 @@ class Take:
         pole = rotation.rotate(rotation.between(-rotation.rotate(turn, _Y), line), lead)
         upper, lower = _two_bones(line, body.thigh, body.shin, pole)
         toes_up = np.where(plans[..., 3] > 0, 0.6, 0.0) * np.maximum(pitch, 0.0) - np.maximum(pitch, 0.0)
-        toes = rotation.multiply(foot, rotation.from_euler((toes_up * (1 - free))[..., None], "X"))
+        toes = rotation.multiply(foot, rotation.from_euler((toes_up * (1 - free) * planned)[..., None], "X"))
         for row, side in enumerate(SIDES):
             world[f"{side}_thigh"], world[f"{side}_shin"] = upper[row], lower[row]
             world[f"{side}_foot"], world[f"{side}_toes"] = foot[row], toes[row]
@@ -308,11 +330,12 @@ class Take:
             shoulders.append(shoulder)
         shoulder_at = np.stack(shoulders)
         fore = rotation.multiply(upper, rotation.from_euler(-elbow[..., None], "X"))
-        if self.reaches:
+        by_angles = (
+            shoulder_at - rotation.rotate(upper, body.upper_arm * _Y) - rotation.rotate(fore, body.forearm * _Y)
+        )
+        floor = 0.042 * body.height
+        if self.reaches or (by_angles[..., 1] < floor).any():
             middle = chest_at + rotation.rotate(chest, 0.5 * (points["l_shoulder"] + points["r_shoulder"]) - base)
-            by_angles = (
-                shoulder_at - rotation.rotate(upper, body.upper_arm * _Y) - rotation.rotate(fore, body.forearm * _Y)
-            )
             line = by_angles - shoulder_at
             aim = line.copy()
             for row, side in enumerate(SIDES):
@@ -322,6 +345,8 @@ class Take:
                     if reach.frame == "chest":
                         target = middle + rotation.rotate(chest, target)
                     aim[row] += reach.weight[:, None] * (target - by_angles[row])
+            # A wrist stays above the floor, whatever the angles say.
+            aim[..., 1] = np.maximum(aim[..., 1], floor - shoulder_at[..., 1])
             back = -rotation.rotate(upper, _Z)
             pole = rotation.rotate(rotation.between(line, aim), back)
             upper, fore = _two_bones(aim, body.upper_arm, body.forearm, pole, bends=-1.0)

@@ -1,0 +1,87 @@
+"""numpy files from strangers: nothing is unpickled, and sizes that lie are refused before memory is taken."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from skeletonllm_core.errors import MotionFormatError
+
+_MOST_BYTES = 512 << 20
+"""Arrays together may be this large when unpacked, or four times their file if that is more."""
+
+
+def array_header(path: Path) -> tuple[tuple[int, ...], np.dtype] | None:
+    """Shape and type that a .npy file declares; None where it is no such file."""
+    with path.open("rb") as file:
+        try:
+            return _header(file)
+        except ValueError:
+            return None
+
+
+def array_names(path: Path) -> set[str]:
+    """Names of the arrays of an .npz file; none where it is no such file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return set()
+
+
+def load_array(path: Path, format: str) -> np.ndarray:
+    """The array of a .npy file.
+
+    Raises:
+        MotionFormatError: it is no such file, it is cut short, or it holds Python objects.
+    """
+    with path.open("rb") as file:
+        return _array(file, path.stat().st_size, path, format)
+
+
+def load_arrays(path: Path, format: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name.
+
+    Raises:
+        MotionFormatError: it is no such file, it is damaged, it unpacks to an unlikely size, or it holds Python objects.
+    """
+    limit = max(_MOST_BYTES, 4 * path.stat().st_size)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            total = sum(entry.file_size for entry in entries)
+            if total > limit:
+                raise MotionFormatError(path, f"unpacks to {total >> 20} MB, which is refused", format=format)
+            arrays = {}
+            for entry in entries:
+                with archive.open(entry) as file:
+                    name = entry.filename.removesuffix(".npy")
+                    arrays[name] = _array(file, entry.file_size, path, format, name)  # type: ignore[arg-type]
+            return arrays
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as problem:  # type: ignore[attr-defined]
+        raise MotionFormatError(path, f"is no whole .npz file: {problem}", format=format) from problem
+
+
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _array(file: BinaryIO, size: int, path: Path, format: str, name: str = "") -> np.ndarray:
+    what = f"array {name!r}" if name else "the array"
+    try:
+        shape, dtype = _header(file)
+        if dtype.hasobject:
+            raise MotionFormatError(path, f"{what} holds Python objects, which are never loaded", format=format)
+        if dtype.itemsize * math.prod(shape) > size:
+            raise MotionFormatError(path, f"{what} is cut short: its header promises shape {shape}", format=format)
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
+    except ValueError as problem:
+        raise MotionFormatError(path, f"{what} is no numpy array: {problem}", format=format) from problem

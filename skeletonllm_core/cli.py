@@ -1,0 +1,636 @@
+"""The command line. Each verb imports what it needs inside its function, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from skeletonllm_core import __version__
+from skeletonllm_core.errors import SkeletonLLMError
+
+if TYPE_CHECKING:
+    from skeletonllm_core.annotate import Progress
+    from skeletonllm_core.motion.motion import Clip, Person
+    from skeletonllm_core.pipeline import SkeletonLLM
+
+Command = Callable[..., Any]
+
+
+class Verbs(click.Group):
+    """The verbs below in their order, then those of plugins, which are only looked for when they are needed."""
+
+    _complete = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._add_plugins()
+        return list(self.commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands:
+            self._add_plugins()
+        return self.commands.get(cmd_name)
+
+    def _add_plugins(self) -> None:
+        if self._complete:
+            return
+        from skeletonllm_core import plugins
+
+        ours = dict(self.commands)
+        plugins.add_commands(self)
+        # A plugin adds verbs; it does not replace ours.
+        self.commands = {**self.commands, **ours}
+        self._complete = True
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 some clips failed (annotate), 2 bad arguments or input, 130 stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that the terminal's encoding cannot show must not stop the work.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = cli.main(arguments, prog_name="skeletonllm", standalone_mode=False)
+        sys.stdout.flush()
+    except SkeletonLLMError as problem:
+        _complain(str(problem))
+        code = 2
+    except click.ClickException as problem:
+        problem.show()
+        code = problem.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone; Python must not complain while it closes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename is not None else ""
+        _complain(f"{where}{(problem.strerror or str(problem)).lower()}")
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        _complain("stopped; what is done is kept")
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="skeletonllm")
+def cli() -> None:
+    """Any skeleton motion in; a label, a caption, answers and a timeline out."""
+
+
+# ---- options that several verbs share
+
+
+def one_file(verb: Command) -> Command:
+    """The clip that a verb works on: FILE, --clip, --format."""
+    format_ = click.option("--format", "format_", metavar="NAME", help="Read FILE as this format, whatever its name.")
+    clip = click.option("--clip", metavar="NAME", help="Which clip of a file that holds several.")
+    return click.argument("file", type=click.Path(path_type=Path))(clip(format_(verb)))
+
+
+def one_person(verb: Command) -> Command:
+    return click.option("--person", type=int, metavar="K", help="Only the person with this id (see `info`).")(verb)
+
+
+def with_model(verb: Command) -> Command:
+    seed = click.option("--seed", default=0, show_default=True, help="Of every random choice.")
+    device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+    told = "`default` (embedded, offline) or the folder of a checkpoint."
+    return click.option("--model", default="default", show_default=True, help=told)(device(seed(verb)))
+
+
+def with_labels(verb: Command) -> Command:
+    listed = click.option("--labels-file", type=click.Path(path_type=Path), help="A file, one candidate label a line.")
+    told = "Candidate labels, open text; default: the model's own."
+    return click.option("--labels", metavar='"A,B,C"', help=told)(listed(verb))
+
+
+def as_json(verb: Command) -> Command:
+    return click.option("--json", "json_", is_flag=True, help="Print one JSON object.")(verb)
+
+
+# ---- verbs: files
+
+
+@cli.command()
+@one_file
+@as_json
+def info(file: Path, clip: str | None, format_: str | None, json_: bool) -> None:
+    """What is in a motion file, and what was inferred about it."""
+    from skeletonllm_core.describe import describe
+
+    clips = _clips(file, format_)
+    chosen = _clip(file, clips, clip)
+    found = describe(chosen, [one.name for one in clips])
+    if json_:
+        _object(found)
+        return
+    unit, up, facing = found["unit"], found["up_axis"], found["facing"]
+    _say(f"{file}: {found['format']}, {found['frames']} frames at {found['fps']:g} fps, {found['seconds']:g} s")
+    if len(clips) > 1:
+        _say(f"clip: {chosen.name!r}, one of {len(clips)}")
+    _say(f"unit: {unit['value']} ({_how(unit)}); up: {up['value']} ({_how(up)})")
+    heading = "unknown" if facing["value"] is None else f"{facing['value']:g}° from +Z towards +X"
+    _say(f"facing: {heading} ({_how(facing)})")
+    for person in found["persons"]:
+        _say(f"person {person['id']}: {person['joints']} joints")
+        width = max((len(part) for part in person["parts"]), default=0)
+        for part, joint in person["parts"].items():
+            _say(f"  {part:<{width}}  {joint}")
+    for warning in found["warnings"]:
+        _say(f"warning: {warning}")
+
+
+@cli.command()
+@one_file
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--onto", metavar="RIG", help="Retarget to the skeleton of this file, or to a named topology.")
+@click.option("--fps", type=float, help="Resample to this many frames a second.")
+@one_person
+@as_json
+def convert(
+    file: Path,
+    out: Path,
+    clip: str | None,
+    format_: str | None,
+    onto: str | None,
+    fps: float | None,
+    person: int | None,
+    json_: bool,
+) -> None:
+    """Write a motion file in another format: the suffix of OUT chooses."""
+    from dataclasses import replace
+
+    from skeletonllm_core import plugins
+
+    chosen = _clip(file, _clips(file, format_), clip)
+    if person is not None:
+        chosen = _only(file, chosen, person)
+    if fps is not None:
+        from skeletonllm_core.motion.resample import resampled
+
+        chosen = replace(chosen, persons=[resampled(one, fps) for one in chosen.persons])
+    if onto is not None:
+        from skeletonllm_core.motion.retarget import retarget
+
+        chosen = replace(chosen, persons=[retarget(one, _rig(onto)) for one in chosen.persons])
+    plugins.write(chosen, out)
+    _done(json_, out)
+
+
+@cli.command()
+@one_file
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help=".gif .webp .mp4 .png or .npz")
+@click.option("--size", default=448, show_default=True, type=click.IntRange(16, 4096), help="Edge of images [pixels].")
+@click.option("--frames", default=12, show_default=True, type=click.IntRange(1, 10_000), help="How many images.")
+@click.option("--frame-indices", metavar="I,J,…", help="Exactly these frames of the source instead.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Other renderer weights, .safetensors.")
+@one_person
+@with_model
+@as_json
+def render(
+    file: Path,
+    out: Path,
+    clip: str | None,
+    format_: str | None,
+    size: int,
+    frames: int,
+    frame_indices: str | None,
+    weights: Path | None,
+    person: int | None,
+    model: str,
+    device: str,
+    seed: int,
+    json_: bool,
+) -> None:
+    """Draw a clip as the model sees it: an animation, a contact sheet (.png) or an array (.npz)."""
+    from skeletonllm_core.media import check_suffix, write_images
+
+    check_suffix(out)
+    indices = None if frame_indices is None else _indices(frame_indices)
+    persons = _persons(file, clip, format_, person)
+    loaded = _load(model, device, seed)
+    if weights is not None:
+        _use_weights(loaded, weights)
+    images = loaded.render(persons, size=size, frames=frames, frame_indices=indices)
+    seconds = max(one.seconds for one in persons)
+    write_images(images.detach().cpu().numpy().transpose(0, 2, 3, 1), out, seconds)
+    _done(json_, out)
+
+
+# ---- verbs: understanding one clip
+
+
+@cli.command()
+@one_file
+@with_labels
+@click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many labels to show.")
+@click.option("--explain", is_flag=True, help="Add the steps that lead to the label.")
+@one_person
+@with_model
+@as_json
+def label(
+    file: Path,
+    clip: str | None,
+    format_: str | None,
+    labels: str | None,
+    labels_file: Path | None,
+    top: int,
+    explain: bool,
+    person: int | None,
+    model: str,
+    device: str,
+    seed: int,
+    json_: bool,
+) -> None:
+    """The action in a clip, with its score and the runners-up."""
+    candidates = _candidates(labels, labels_file)
+    persons = _persons(file, clip, format_, person)
+    found = _load(model, device, seed).label(persons, candidates, top=top, explain=explain)
+    if json_:
+        _object(
+            {
+                "label": {"text": found.text, "score": round(found.score, 4), "known": bool(found.known)},
+                "alternatives": [{"text": one.text, "score": round(one.score, 4)} for one in found.alternatives],
+                "explanation": found.explanation,
+            }
+        )
+        return
+    best = f"{found.text} {found.score:.2f}"
+    _say(best if found.known else f"unknown ({best})")
+    for one in found.alternatives:
+        _say(f"  {one.text} {one.score:.2f}")
+    if found.explanation:
+        _say(found.explanation)
+
+
+@cli.command()
+@one_file
+@one_person
+@with_model
+@as_json
+def caption(
+    file: Path,
+    clip: str | None,
+    format_: str | None,
+    person: int | None,
+    model: str,
+    device: str,
+    seed: int,
+    json_: bool,
+) -> None:
+    """What happens in a clip, in a sentence or more."""
+    persons = _persons(file, clip, format_, person)
+    found = _load(model, device, seed).caption(persons)
+    if json_:
+        _object({"caption": found.caption, "facts": list(found.facts)})
+    else:
+        _say(found.caption)
+
+
+@cli.command()
+@one_file
+@click.argument("question")
+@one_person
+@with_model
+@as_json
+def ask(
+    file: Path,
+    question: str,
+    clip: str | None,
+    format_: str | None,
+    person: int | None,
+    model: str,
+    device: str,
+    seed: int,
+    json_: bool,
+) -> None:
+    """The answer to a QUESTION about a clip, for example "Which hand is raised?"."""
+    persons = _persons(file, clip, format_, person)
+    answer = _load(model, device, seed).ask(persons, question)
+    if json_:
+        _object({"answer": answer})
+    else:
+        _say(answer)
+
+
+@cli.command()
+@one_file
+@with_labels
+@one_person
+@with_model
+@as_json
+def segment(
+    file: Path,
+    clip: str | None,
+    format_: str | None,
+    labels: str | None,
+    labels_file: Path | None,
+    person: int | None,
+    model: str,
+    device: str,
+    seed: int,
+    json_: bool,
+) -> None:
+    """The timeline of a clip: which action happens when."""
+    candidates = _candidates(labels, labels_file)
+    persons = _persons(file, clip, format_, person)
+    found = _load(model, device, seed).segment(persons, candidates)
+    if json_:
+        _object(
+            {
+                "segments": [
+                    {
+                        "start_s": round(part.start_s, 3),
+                        "end_s": round(part.end_s, 3),
+                        "start_frame": part.start_frame,
+                        "end_frame": part.end_frame,
+                        "label": part.label,
+                        "score": round(part.score, 4),
+                        "caption": part.caption,
+                    }
+                    for part in found
+                ]
+            }
+        )
+        return
+    for part in found:
+        when = f"{part.start_s:8.2f} s – {part.end_s:8.2f} s  frames {part.start_frame}–{part.end_frame}"
+        _say(f"{when}  {part.label} {part.score:.2f}  {part.caption}")
+
+
+# ---- verbs: a library
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for all results; default: beside the clips.")
+@click.option("--tasks", default="label,caption,segments", show_default=True, help="Some of these.")
+@with_labels
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@click.option("--no-resume", is_flag=True, help="Do clips again whose sidecar is up to date; locked ones stay.")
+@with_model
+@as_json
+def annotate(
+    paths: tuple[Path, ...],
+    out: Path | None,
+    tasks: str,
+    labels: str | None,
+    labels_file: Path | None,
+    jobs: int,
+    no_resume: bool,
+    model: str,
+    device: str,
+    seed: int,
+    json_: bool,
+) -> int:
+    """Annotate every clip under PATHS: a sidecar each, annotations.jsonl and report.html.
+
+    Exit code 1: done, but some clips failed; annotations.jsonl says which and why.
+    """
+    candidates = _candidates(labels, labels_file)
+    with _needs_model():
+        from skeletonllm_core.annotate import annotate as annotate_library
+    with _progress() as progress:
+        result = annotate_library(
+            paths,
+            out,
+            tasks=[task.strip() for task in tasks.split(",") if task.strip()],
+            labels=candidates,
+            model=model,
+            device=device,
+            seed=seed,
+            jobs=jobs,
+            resume=not no_resume,
+            progress=progress,
+        )
+    failed, kept = result.failed, sum(record.kept for record in result.records)
+    for record in failed:
+        _complain(str(record.error))
+    if result.ignored:
+        _complain(f"left out, because nothing says that they are motion: {len(result.ignored)} files")
+    if json_:
+        _object(
+            {
+                "clips": len(result.records),
+                "kept": kept,
+                "failed": len(failed),
+                "manifest": str(result.manifest),
+                "report": str(result.report),
+                "seconds": round(result.seconds, 3),
+            }
+        )
+    else:
+        told = f"{len(result.records)} clips in {result.seconds:.1f} s: {len(failed)} failed, {kept} were up to date"
+        _say(f"{told}\n{result.manifest}\n{result.report}")
+    return 1 if failed else 0
+
+
+# ---- verbs: training and its tables belong here: train RECIPE.yaml, evaluate SUITE
+
+
+# ---- verbs: what there is
+
+
+@cli.command()
+@as_json
+def models(json_: bool) -> None:
+    """The models that --model takes."""
+    with _needs_model():
+        from skeletonllm_core.pipeline import available_models
+    rows = available_models()
+    if json_:
+        _object({"models": rows})
+        return
+    for row in rows:
+        _say(f"{row['name']}: {'; '.join(str(row[key]) for key in ('where', 'licence', 'note') if row.get(key))}")
+
+
+@cli.command()
+@as_json
+def plugins(json_: bool) -> None:
+    """The plugins, what they read and write, and which of them are broken and why."""
+    from skeletonllm_core import plugins as found
+
+    rows = [{"name": name, "version": version, "error": error} for name, version, error in found.installed()]
+    readers, writers = found.readers(), found.writers()
+    if json_:
+        _object(
+            {
+                "plugins": rows,
+                "readers": [{"name": one.name, "suffixes": list(one.suffixes)} for one in readers],
+                "writers": [{"name": one.name, "suffixes": list(one.suffixes)} for one in writers],
+            }
+        )
+        return
+    for row in rows:
+        _say(f"{row['name']} {row['version']}: {'ok' if row['error'] is None else 'broken: ' + str(row['error'])}")
+    _say("reads:  " + ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in readers))
+    _say("writes: " + ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in writers))
+
+
+# ---- what the verbs are made of
+
+
+def _clips(file: Path, format_: str | None) -> list[Clip]:
+    from skeletonllm_core import plugins
+
+    return plugins.read_clips(file, format=format_)
+
+
+def _clip(file: Path, clips: list[Clip], name: str | None) -> Clip:
+    """The clip with the given name, or the only one."""
+    listed = ", ".join(clip.name for clip in clips)
+    if name is not None:
+        for clip in clips:
+            if clip.name == name:
+                return clip
+        raise SkeletonLLMError(f"{file}: there is no clip {name!r}; it holds: {listed}")
+    if len(clips) != 1:
+        raise SkeletonLLMError(f"{file} holds {len(clips)} clips, choose one with --clip: {listed}")
+    return clips[0]
+
+
+def _only(file: Path, clip: Clip, person: int) -> Clip:
+    from dataclasses import replace
+
+    if person not in clip.person_ids:
+        known = ", ".join(str(number) for number in clip.person_ids)
+        raise SkeletonLLMError(f"{file}: there is no person {person}; the ids are: {known}")
+    index = clip.person_ids.index(person)
+    return replace(clip, persons=[clip.persons[index]], person_ids=(person,))
+
+
+def _persons(file: Path, clip: str | None, format_: str | None, person: int | None) -> list[Person]:
+    chosen = _clip(file, _clips(file, format_), clip)
+    return (chosen if person is None else _only(file, chosen, person)).persons
+
+
+def _rig(onto: str) -> Any:
+    """The skeleton of a file, or a named topology."""
+    from skeletonllm_core import plugins
+    from skeletonllm_core.motion.motion import Motion
+
+    if not Path(onto).exists():
+        return plugins.topology(onto)
+    first = plugins.read_clips(Path(onto))[0].persons[0]
+    return first.skeleton if isinstance(first, Motion) else first.topology
+
+
+def _candidates(labels: str | None, labels_file: Path | None) -> list[str] | None:
+    """The candidate labels of --labels and --labels-file, each once; None where neither is given."""
+    if labels is None and labels_file is None:
+        return None
+    given = [] if labels is None else labels.split(",")
+    if labels_file is not None:
+        try:
+            given += labels_file.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise SkeletonLLMError(f"{labels_file}: not a text file in UTF-8") from None
+    kept = list(dict.fromkeys(text.strip() for text in given if text.strip()))
+    if not kept:
+        raise SkeletonLLMError("there is no candidate label: give at least one")
+    return kept
+
+
+def _indices(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise SkeletonLLMError(f"--frame-indices takes whole numbers with commas between them, got {text!r}") from None
+
+
+def _load(model: str, device: str, seed: int) -> SkeletonLLM:
+    with _needs_model():
+        from skeletonllm_core.pipeline import load_model
+    return load_model(model, device=device, seed=seed)
+
+
+def _use_weights(model: SkeletonLLM, weights: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        model.renderer.load_state_dict(load_file(weights), strict=True)
+    except (SafetensorError, RuntimeError) as problem:
+        raise SkeletonLLMError(f"{weights}: no weights of this renderer: {str(problem).splitlines()[0]}") from problem
+
+
+@contextmanager
+def _needs_model() -> Iterator[None]:
+    """Say what to install where the libraries of the model are missing."""
+    try:
+        yield
+    except ModuleNotFoundError as problem:
+        if problem.name is None or problem.name.partition(".")[0] == "skeletonllm_core":
+            raise
+        raise SkeletonLLMError(f'this command needs {problem.name}: pip install "skeletonllm[model]"') from problem
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Progress], None]]:
+    """A bar on a terminal, a line every few seconds in a log; both on stderr."""
+    if not sys.stderr.isatty():
+        last = 0.0
+
+        def line(now: Progress) -> None:
+            nonlocal last
+            if now.seconds - last >= 5 or now.done == now.total:
+                last = now.seconds
+                left = now.seconds / now.done * (now.total - now.done)
+                told = f"{now.done}/{now.total} files, {now.clips} clips, {now.failed} failed"
+                _complain(f"{told}, {now.seconds:.0f} s gone, about {left:.0f} s left")
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("annotate"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]}"))
+    with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task("annotate", total=None, failed="")
+
+        def move(now: Progress) -> None:
+            failed = f"{now.failed} failed" if now.failed else ""
+            bars.update(bar, total=now.total, completed=now.done, failed=failed)
+
+        yield move
+
+
+def _how(inferred: dict[str, Any]) -> str:
+    return "inferred" if inferred["inferred"] else "from the file"
+
+
+def _done(json_: bool, out: Path) -> None:
+    if json_:
+        _object({"written": str(out)})
+    else:
+        _say(str(out))
+
+
+def _object(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def _say(text: str) -> None:
+    click.echo(_printable(text))
+
+
+def _complain(text: str) -> None:
+    click.echo(_printable(text), err=True)
+
+
+def _printable(text: str) -> str:
+    """Names come from files: what would steer the terminal is shown as an escape instead."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+if __name__ == "__main__":
+    main()

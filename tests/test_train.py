@@ -1,0 +1,233 @@
+"""The trainer on clips that the project makes itself; the corpus on packs that the test makes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skeletonllm_core.errors import SkeletonLLMError
+from skeletonllm_core.motion.canonical import moments, place, prepare, sample
+from skeletonllm_core.motion.skeleton import BodyPart
+from skeletonllm_core.train import trainer
+from skeletonllm_core.train.augment import Augmentation, mirrored, varied_frames, without_joints
+from skeletonllm_core.train.corpus import TEST, TRAIN, VALIDATION, data_hash, read_packs
+from skeletonllm_core.train.evaluate import interval
+from skeletonllm_core.train.items import LONGEST_WINDOW, windows
+from skeletonllm_core.train.procedural import ACTIONS, make_motion
+from skeletonllm_core.train.recipe import Recipe, read_recipe
+from skeletonllm_core.train.tasks import PHRASES, caption, learned_label, mirrored_task
+
+
+def small(out: Path, **changes) -> Recipe:
+    recipe = Recipe(
+        out=out, steps=6, batch=4, procedural=24, warm_up=2, width=32, vision_layers=1, text_layers=1, channels=(8, 8, 16),
+        frames=4, image_size=32, save_every=2,
+    )  # fmt: skip
+    return replace(recipe, **changes)
+
+
+def losses(out: Path) -> dict[int, float]:
+    return {row["step"]: row["label"] for row in map(json.loads, (out / "log.jsonl").read_text().splitlines())}
+
+
+def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch) -> None:
+    whole = trainer.train(small(tmp_path / "whole"), say=lambda text: None)
+
+    class Stopped(Exception):
+        pass
+
+    kept = trainer.draw_sample
+    calls = 0
+
+    def stopping(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls > 4 * 3 + 1:
+            raise Stopped
+        return kept(*arguments)
+
+    monkeypatch.setattr(trainer, "draw_sample", stopping)
+    with pytest.raises(Stopped):
+        trainer.train(small(tmp_path / "cut"), say=lambda text: None)
+    monkeypatch.setattr(trainer, "draw_sample", kept)
+    cut = trainer.train(small(tmp_path / "cut"), say=lambda text: None)
+    for name in ("model.safetensors", "renderer.safetensors"):
+        assert (whole / name).read_bytes() == (cut / name).read_bytes()
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    said: list[str] = []
+    trainer.train(small(tmp_path, steps=100, batch=8, learning_rate=3e-3, save_every=100), say=said.append)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["label"] < rows[0]["label"]
+    assert "min left" in said[-1]
+
+
+def test_a_mix_without_clips_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SkeletonLLMError, match="'bandai2', but no clip"):
+        trainer.train(small(tmp_path, mix={"procedural": 0.5, "bandai2": 0.5}), say=lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("steps: 3", "'out'"),
+        ("out: x\nstep: 3", "unknown key 'step'"),
+        ("- a\n- b", "key: value"),
+        ("out: [", "not a YAML file"),
+    ],
+)
+def test_recipes_with_mistakes(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(SkeletonLLMError, match=says):
+        read_recipe(path)
+
+
+def test_a_recipe_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("out: here\ndata: ../packs\nchannels: [8, 8, 16]\n")
+    recipe = read_recipe(path)
+    assert recipe.out == tmp_path / "here" and recipe.data == (tmp_path.parent / "packs")
+    assert recipe.channels == (8, 8, 16)
+    with pytest.raises(SkeletonLLMError, match="no such recipe"):
+        read_recipe(tmp_path / "other.yaml")
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """A pack folder of two clips of a chain of three joints, parents after children as some sources have them."""
+    (tmp_path / "motion").mkdir()
+    np.savez(
+        tmp_path / "motion" / "bandai2.npz",
+        pos_rel=np.arange(5 * 3 * 3, dtype=np.float16).reshape(5, 3, 3),
+        root=np.ones((5, 3), np.float32),
+        clip_offsets=np.array([0, 2, 5]),
+        names=np.array(["end", "hips", "middle"]),
+        parents=np.array([2, -1, 1]),
+    )
+    rows = [
+        {"id": "walk_001", "npz": "bandai2", "index": 0, "split": "test", "label": "walk", "captions": [], "fps": 30.0},
+        {"id": "walk_005", "npz": "bandai2", "index": 1, "split": "train", "label": "walk", "captions": ["x"], "fps": 30.0},
+    ]
+    (tmp_path / "index.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return tmp_path
+
+
+def test_packs(pack: Path) -> None:
+    clips = list(read_packs(pack))
+    assert [clip.split for clip in clips] == [TEST, VALIDATION]
+    assert clips[1].person.topology.names == ("hips", "middle", "end")
+    assert len(clips[0].person) == 2 and len(clips[1].person) == 3
+    assert clips[1].captions == ("x",)
+    assert data_hash(clips) == data_hash(read_packs(pack)) != data_hash(clips[:1])
+
+
+def test_half_present_packs_are_refused(pack: Path, tmp_path: Path) -> None:
+    (pack / "motion" / "bandai2.npz").unlink()
+    with pytest.raises(SkeletonLLMError, match=r"missing bandai2\.npz"):
+        list(read_packs(pack))
+    (pack / "index.jsonl").unlink()
+    with pytest.raises(SkeletonLLMError, match="index of the training data is missing"):
+        list(read_packs(pack))
+
+
+def test_no_clip_of_the_test_split_is_trained_on(shared_data: Path) -> None:
+    names = {clip.name: clip.split for clip in read_packs(shared_data)}
+    assert {TRAIN, VALIDATION, TEST} == set(names.values())
+    from skeletonllm_core.train import items
+
+    class Seen(Exception):
+        pass
+
+    trained: list[str] = []
+    original = items.item_of
+
+    def spy(clip, rig, rng):
+        trained.append(clip.name)
+        return original(clip, rig, rng)
+
+    items.item_of = spy
+    try:
+        trainer.load_items(Recipe(out=Path("unused"), data=shared_data, procedural=1, mix={}))
+    finally:
+        items.item_of = original
+    assert TEST not in {names[name] for name in trained if name in names}
+    assert len(trained) > 2000
+
+
+def body(action: str = "wave right hand"):
+    return prepare([make_motion(action, "cmu", seed=700_000).keypoints()])[0]
+
+
+def hand_heights(scene) -> tuple[float, float]:
+    one = scene.persons[0]
+    return tuple(
+        float(one.positions[:, one.parts.index(part), 1].max()) for part in (BodyPart.LEFT_HAND, BodyPart.RIGHT_HAND)
+    )
+
+
+def test_mirroring_swaps_the_hands_and_the_words() -> None:
+    one = body()
+    scene = place([sample(one, moments(len(one), one.fps, 12))], [one], 1.0)
+    left, right = hand_heights(scene)
+    assert right > left + 0.4
+    assert hand_heights(mirrored(scene)) == pytest.approx((right, left))
+    person = mirrored(scene).persons[0]
+    assert person.positions[0, person.parts.index(BodyPart.LEFT_HAND), 0] > 0
+    assert mirrored_task(("q", "the right hand")) == ("q", "the left hand")
+
+
+def test_variation_keeps_the_action_and_is_repeatable() -> None:
+    one = body()
+    amount = Augmentation(missing=0.0, rig=0.0)
+    for seed in range(20):
+        scene = varied_frames(one, (0.0, len(one) / one.fps), 12, amount, False, np.random.default_rng(seed))
+        left, right = hand_heights(scene)
+        assert right > left + 0.2
+        again = varied_frames(one, (0.0, len(one) / one.fps), 12, amount, False, np.random.default_rng(seed))
+        np.testing.assert_array_equal(again.persons[0].positions, scene.persons[0].positions)
+
+
+def test_a_poorer_rig_keeps_arms_and_legs() -> None:
+    one = body()
+    for seed in range(50):
+        poorer = without_joints(one, np.random.default_rng(seed))
+        parts = set(poorer.parts)
+        assert {BodyPart.LEFT_FOREARM, BodyPart.RIGHT_SHIN, BodyPart.PELVIS} <= parts
+        assert (BodyPart.LEFT_HAND in parts) == (BodyPart.RIGHT_HAND in parts)
+        assert poorer.bones.max() < len(poorer.parts)
+
+
+def test_windows_cover_long_clips() -> None:
+    rng = np.random.default_rng(0)
+    assert windows(3.0, rng)[0] == (0.0, 3.0)
+    parts = windows(30.0, rng)
+    assert parts[0][0] == 0 and parts[-1][1] == pytest.approx(30.0)
+    assert all(end - start <= LONGEST_WINDOW for start, end in parts)
+    assert all(after[0] <= before[1] for before, after in zip(parts, parts[1:]))
+
+
+def test_every_procedural_action_and_its_mirror_has_a_phrase() -> None:
+    from skeletonllm_core.motion.facts import mirrored_text
+
+    for action in ACTIONS:
+        assert learned_label(action) == action
+        assert mirrored_text(action) in PHRASES
+    assert learned_label("basketball - crossover dribble, shoot") == "dribble a basketball"
+    assert learned_label("no such thing") is None
+
+
+def test_captions_do_not_repeat_themselves() -> None:
+    rng = np.random.default_rng(0)
+    text = caption("walk turn left", ("walks forward", "turning left", "raises the right hand"), rng)
+    assert text.count("walk") == 1 and "raises the right hand" in text
+
+
+def test_interval() -> None:
+    low, high = interval(95, 100)
+    assert low == pytest.approx(0.8882, abs=1e-3) and high == pytest.approx(0.9785, abs=1e-3)

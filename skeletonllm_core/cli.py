@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from skeletonllm_core.pipeline import SkeletonLLM
 
 Command = Callable[..., Any]
+
+# Whether a file can be read is found out by reading it: the sentence about it is better than click's.
+_PATH = click.Path(path_type=Path, readable=False)
 
 
 class Verbs(click.Group):
@@ -64,8 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as problem:
         problem.show()
         code = problem.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone; Python must not complain while it closes.
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has gone (click turns that into a SystemExit of its own); no complaint while closing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     except OSError as problem:
@@ -91,7 +95,7 @@ def one_file(verb: Command) -> Command:
     """The clip that a verb works on: FILE, --clip, --format."""
     format_ = click.option("--format", "format_", metavar="NAME", help="Read FILE as this format, whatever its name.")
     clip = click.option("--clip", metavar="NAME", help="Which clip of a file that holds several.")
-    return click.argument("file", type=click.Path(path_type=Path))(clip(format_(verb)))
+    return click.argument("file", type=_PATH)(clip(format_(verb)))
 
 
 def one_person(verb: Command) -> Command:
@@ -106,7 +110,7 @@ def with_model(verb: Command) -> Command:
 
 
 def with_labels(verb: Command) -> Command:
-    listed = click.option("--labels-file", type=click.Path(path_type=Path), help="A file, one candidate label a line.")
+    listed = click.option("--labels-file", type=_PATH, help="A file, one candidate label a line.")
     told = "Candidate labels, open text; default: the model's own."
     return click.option("--labels", metavar='"A,B,C"', help=told)(listed(verb))
 
@@ -149,7 +153,7 @@ def info(file: Path, clip: str | None, format_: str | None, json_: bool) -> None
 
 @cli.command()
 @one_file
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=_PATH)
 @click.option("--onto", metavar="RIG", help="Retarget to the skeleton of this file, or to a named topology.")
 @click.option("--fps", type=float, help="Resample to this many frames a second.")
 @one_person
@@ -179,18 +183,19 @@ def convert(
     if onto is not None:
         from skeletonllm_core.motion.retarget import retarget
 
-        chosen = replace(chosen, persons=[retarget(one, _rig(onto)) for one in chosen.persons])
+        rig = _rig(onto)
+        chosen = replace(chosen, persons=[retarget(one, rig) for one in chosen.persons])
     plugins.write(chosen, out)
     _done(json_, out)
 
 
 @cli.command()
 @one_file
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help=".gif .webp .mp4 .png or .npz")
+@click.option("-o", "--out", required=True, type=_PATH, help=".gif .webp .mp4 .png or .npz")
 @click.option("--size", default=448, show_default=True, type=click.IntRange(16, 4096), help="Edge of images [pixels].")
 @click.option("--frames", default=12, show_default=True, type=click.IntRange(1, 10_000), help="How many images.")
 @click.option("--frame-indices", metavar="I,J,…", help="Exactly these frames of the source instead.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Other renderer weights, .safetensors.")
+@click.option("--weights", type=_PATH, help="Other renderer weights, .safetensors.")
 @one_person
 @with_model
 @as_json
@@ -369,8 +374,8 @@ def segment(
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for all results; default: beside the clips.")
+@click.argument("paths", nargs=-1, required=True, type=_PATH)
+@click.option("-o", "--out", type=_PATH, help="Folder for all results; default: beside the clips.")
 @click.option("--tasks", default="label,caption,segments", show_default=True, help="Some of these.")
 @with_labels
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
@@ -396,7 +401,9 @@ def annotate(
     """
     candidates = _candidates(labels, labels_file)
     with _needs_model():
-        from skeletonllm_core.annotate import annotate as annotate_library
+        import_module("skeletonllm_core.pipeline")
+    from skeletonllm_core.annotate import annotate as annotate_library
+
     with _progress() as progress:
         result = annotate_library(
             paths,
@@ -432,7 +439,34 @@ def annotate(
     return 1 if failed else 0
 
 
-# ---- verbs: training and its tables belong here: train RECIPE.yaml, evaluate SUITE
+# ---- verbs: training and its tables
+
+
+@cli.command()
+@click.argument("recipe", type=_PATH)
+def train(recipe: Path) -> None:
+    """Run a training RECIPE (YAML), or go on where it was stopped."""
+    with _needs_model():
+        from skeletonllm_core.train.recipe import read_recipe
+        from skeletonllm_core.train.trainer import train as run
+    _say(str(run(read_recipe(recipe), _complain)))
+
+
+@cli.command()
+@click.argument("suite", type=click.Choice(["recognition"]))
+@click.option("--data", required=True, type=_PATH, help="Folder of packs (index.jsonl, motion/).")
+@click.option("--split", default="test", show_default=True, type=click.Choice(["test", "validation"]))
+@with_model
+@as_json
+def evaluate(suite: str, data: Path, split: str, model: str, device: str, seed: int, json_: bool) -> None:
+    """A table of how good a model is on a SUITE, with baselines beside it in the same run."""
+    with _needs_model():
+        from skeletonllm_core.train.evaluate import markdown, recognition
+    result = recognition(_load(model, device, seed), data, split=split, seed=seed, say=_complain)
+    if json_:
+        _object(result)
+    else:
+        _say(markdown(result))
 
 
 # ---- verbs: what there is

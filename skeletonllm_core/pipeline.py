@@ -16,7 +16,7 @@ from skeletonllm_core.model.checkpoint import Checkpoint, checkpoint_sha256, loa
 from skeletonllm_core.model.language import generate, log_likelihoods, word_ids
 from skeletonllm_core.model.lexicon import candidate_scores, concepts
 from skeletonllm_core.model.timeline import merged_segments, window_starts
-from skeletonllm_core.model.words import sentence
+from skeletonllm_core.model.words import known_wording, sentence
 from skeletonllm_core.motion.canonical import CanonicalFrames, Prepared, canonical_frames, moments, place, prepare, sample
 from skeletonllm_core.motion.facts import explain, measure
 from skeletonllm_core.motion.handedness import unmirrored
@@ -141,6 +141,7 @@ class SkeletonLLM:
         if not question.strip():
             raise SkeletonLLMError("the question is empty")
         people = _people(persons)
+        question = known_wording(self.tokenizer, question)
         unknown = self._unknown_words(question)
         if unknown:
             return f"I cannot answer that: I do not know the words {', '.join(unknown)}."

@@ -10,6 +10,9 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+PAGE = 300
+"""So many rows are shown at a time, however many there are."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -40,10 +43,10 @@ def report_page(rows: Sequence[Row], model: str) -> str:
     template = files("skeletonllm_core").joinpath("report.template.html").read_text(encoding="utf-8")
     told = f"{_count(len(rows), 'clip')} · {_count(len(labels), 'label')} · {failed} failed · model {model}"
     values = {
-        "COUNT": str(len(rows)),
+        "PAGE": str(PAGE),
         "SUMMARY": escape(told),
         "LABELS": "".join(f'<option value="{escape(label)}"></option>' for label in sorted(labels)),
-        "ROWS": "\n".join(_row(row) for row in rows),
+        "ROWS": "\n".join(_row(row, place >= PAGE) for place, row in enumerate(rows)),
     }
     head, *rest = template.split("<!--@")
     page = [head]
@@ -57,7 +60,7 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, hidden: bool) -> str:
     record = row.record
     path, label, score = str(record["path"]), record["label"], record["score"]
     failed = record["status"] == "failed"
@@ -77,7 +80,7 @@ def _row(row: Row) -> str:
         cells.append(f"<td>{escape(record['caption'] or '')}{''.join(_timeline(p, len(people)) for p in people)}</td>")
     cells.append(f'<td><span class="status {status}">{status}</span></td>')
     data = {"path": path, "label": label or "", "score": "" if score is None else str(score), "status": status}
-    return f"<tr {_attributes(data)}>{''.join(cells)}</tr>"
+    return f"<tr {_attributes(data)}{' hidden' if hidden else ''}>{''.join(cells)}</tr>"
 
 
 def _attributes(data: dict[str, str]) -> str:

@@ -479,8 +479,9 @@ root
     back_leg_pelvis_r > back_leg_upper_r > back_leg_lower_r > back_leg_ankle_r > back_leg_foot_r > back_leg_toe_r
 """
 
+
 def listed(text: str) -> dict[str, str]:
-    """"part: joint; part: joint" as a dictionary."""
+    """ "part: joint; part: joint" as a dictionary."""
     return dict(row.strip().split(": ") for row in " ".join(text.split()).split(";"))
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.clips import bvh
+
 HEAVY = ("torch", "warp", "transformers", "peft", "accelerate", "sklearn", "scipy", "PIL", "trimesh")
 LIGHT_MODULES = (
     "skeletonllm_core",
@@ -71,14 +73,15 @@ def test_help_loads_nothing_heavy() -> None:
     for verb in [(), *((verb,) for verb in VERBS)]:
         code = (
             "import contextlib, io, sys\nfrom skeletonllm_core.cli import main\n"
-            f"with contextlib.redirect_stdout(io.StringIO()):\n    sys.stdout.reconfigure = lambda **_: None\n"
+            "with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):\n"
             f"    try: main({[*verb, '--help']!r})\n    except SystemExit as end: assert end.code == 0, end.code"
         )
         assert loaded_after(code) == set(), verb
 
 
-def test_info_and_convert_run_without_torch(tmp_path: Path, root: Path) -> None:
-    clip = next((root / "examples" / "clips").glob("*.bvh"))
+def test_info_and_convert_run_without_torch(tmp_path: Path) -> None:
+    clip = tmp_path / "wave.bvh"
+    clip.write_text(bvh())
     for arguments in (["info", str(clip), "--json"], ["convert", str(clip), str(tmp_path / "clip.npz")], ["plugins"]):
         code = (
             "import sys\nfrom skeletonllm_core.cli import main\n"
@@ -94,9 +97,10 @@ def test_the_base_install_asks_for_nothing_heavy(root: Path) -> None:
     assert not any("smplx" in line for line in project["optional-dependencies"]["all"])
 
 
-def test_a_missing_extra_is_one_sentence(tmp_path: Path, root: Path) -> None:
+def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
     # An interpreter that cannot find torch stands for the base install.
-    clip = next((root / "examples" / "clips").glob("*.bvh"))
+    clip = tmp_path / "wave.bvh"
+    clip.write_text(bvh())
     for arguments in (["label", str(clip)], ["annotate", str(clip), "-o", str(tmp_path)], ["models"]):
         code = (
             "import sys\nsys.modules['torch'] = None\nfrom skeletonllm_core.cli import main\n"

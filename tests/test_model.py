@@ -13,7 +13,7 @@ from skeletonllm_core.model.checkpoint import Calibration, Checkpoint, checkpoin
 from skeletonllm_core.model.language import generate, log_likelihoods, word_ids
 from skeletonllm_core.model.prompts import label_prompt, seconds_in_words
 from skeletonllm_core.model.tiny import TinyConfig, TinySkeletonLM
-from skeletonllm_core.model.words import sentence, word_tokenizer
+from skeletonllm_core.model.words import known_wording, sentence, word_tokenizer
 from skeletonllm_core.motion.canonical import canonical_frames
 from skeletonllm_core.render.renderer import SkeletonRenderer
 from skeletonllm_core.train.procedural import make_motion
@@ -45,6 +45,12 @@ def test_the_tokenizer_reads_and_writes_sentences(tokenizer) -> None:
     assert sentence(tokenizer.decode(ids)) == "Walk turn left, 2.5 seconds?"
     assert word_ids(tokenizer, "xyzzy") == [tokenizer.unk_token_id]
     assert word_tokenizer(TEXTS).get_vocab() == tokenizer.get_vocab()
+
+
+def test_questions_are_put_into_known_words() -> None:
+    tokenizer = word_tokenizer(["which hand does the person raise ?"])
+    assert known_wording(tokenizer, "Which arm does he lift?") == "which hand does person raise?"
+    assert known_wording(tokenizer, "Is it Tuesday?") == "is it tuesday?"
 
 
 def test_seconds_are_told_in_half_seconds() -> None:

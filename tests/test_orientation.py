@@ -174,8 +174,8 @@ def test_height_with_gaps_and_one_leg() -> None:
 @pytest.mark.parametrize(
     ("height", "name"),
     [
-        (1.7, "m"), (170, "cm"), (1700, "mm"), (28.2, "cmu"), (67, "in"), (5.6, "ft"), (17, "dm"), (1.2, "m"), (2.2, "m"),
-        (110, "cm"), (30, "cmu"), (0.3, "unknown"), (1e9, "unknown"),
+        (1.7, "m"), (170, "cm"), (1700, "mm"), (28.2, "cmu"), (67, "in"), (5.6, "ft"), (17, "dm"), (1.2, "m"),
+        (2.2, "m"), (110, "cm"), (30, "cmu"), (0.3, "unknown"), (1e9, "unknown"),
     ],
 )  # fmt: skip
 def test_unit(height: float, name: str) -> None:

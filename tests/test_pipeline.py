@@ -14,6 +14,7 @@ from skeletonllm_core.motion.handedness import is_mirrored, mirrored_world, unmi
 from skeletonllm_core.motion.orientation import reoriented
 from skeletonllm_core.motion.resample import resampled
 from skeletonllm_core.motion.rig import map_rig
+from skeletonllm_core.motion.topologies import TOPOLOGIES, file_order
 from skeletonllm_core.pipeline import SkeletonLLM, available_models, distinct_labels
 from skeletonllm_core.train.procedural import make_motion
 
@@ -103,6 +104,38 @@ def test_the_left_hand_is_on_the_right_of_the_image_whatever_the_rig(model: Skel
         still, raised = (model.render(made(action, rig), size=96) for action in ("stand", "raise up left hand"))
         above = raised[:, :, :48].amax((0, 1)) - still[:, :, :48].amax((0, 1))
         assert above[:, 56:].clamp(min=0).sum() > 2 * above[:, :40].clamp(min=0).sum()
+
+
+def on_topology(motion: sk.Motion, name: str) -> sk.Keypoints:
+    """The motion on another hierarchy: each joint where the joint of its part is, or where its parent is."""
+    topology, rig, world = TOPOLOGIES[name], map_rig(motion.topology, motion.joint_positions()), motion.joint_positions()
+    positions = np.zeros((len(motion), len(topology), 3))
+    for joint, part in enumerate(topology.parts):
+        known = rig.joint_of(part) if part else None
+        positions[:, joint] = world[:, known] if known is not None else positions[:, topology.parents[joint]]
+    return sk.Keypoints(topology, positions, motion.fps)
+
+
+def ntu_text(points: sk.Keypoints) -> str:
+    order = np.argsort(file_order("ntu25"))
+    lines = [str(len(points))]
+    for frame in points.positions[:, order]:
+        lines += ["1", "72057594037931101 0 1 1 1 1 0 0 0 2", "25"]
+        lines += [f"{-x:.6f} {y:.6f} {4 - z:.6f} 0 0 0 0 0 0 0 0 2" for x, y, z in frame]
+    return "\n".join(lines) + "\n"
+
+
+def test_one_motion_in_three_formats_shows_the_left_hand_on_one_side(model: SkeletonLLM, tmp_path: Path) -> None:
+    motion = resampled(made("raise up left hand"), 30.0)
+    sk.write(motion, tmp_path / "a.bvh")
+    (tmp_path / "a.skeleton").write_text(ntu_text(on_topology(motion, "ntu25")))
+    np.save(tmp_path / "a.npy", on_topology(resampled(motion, 20.0), "humanml3d22").positions.astype(np.float32))
+    for file in ("a.bvh", "a.skeleton", "a.npy"):
+        people = sk.read(tmp_path / file)
+        images = model.render(people, size=96, frames=8)
+        high = images[:, :, :30].amax((0, 1)).sum(0)
+        assert high[50:].sum() > 3 * high[:46].sum(), file
+        assert model.label(people, ["raise up left hand", "raise up right hand"]).text == "raise up left hand", file
 
 
 def test_a_left_handed_recording_is_mirrored_back(model: SkeletonLLM) -> None:

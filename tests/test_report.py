@@ -211,6 +211,21 @@ def test_filter_and_sort_in_the_browser(chromium: str, tmp_path: Path, does: str
     assert page.shown() == shown
 
 
+def test_a_long_report_shows_a_page_at_a_time_and_finds_everything(chromium: str, tmp_path: Path) -> None:
+    many = [row(f"{index:04d}.bvh", "jump" if index % 100 == 99 else "walk", index / 1000) for index in range(700)]
+    text = report_page(many, "default")
+    assert Page(text).shown() == [one.record["path"] for one in many[:300]]
+
+    def shown(does: str) -> list[str]:
+        page = tmp_path / "report.html"
+        page.write_text(text.replace("</body>", f"<script>{does}</script></body>"), encoding="utf-8")
+        return Page(browse(chromium, page.as_uri(), tmp_path / "profile")).shown()
+
+    assert len(shown("document.getElementById('more').click();")) == 600
+    assert shown(typed("label", "jump")) == [f"{index:04d}.bvh" for index in range(99, 700, 100)]
+    assert shown(pressed("score", 2))[:2] == ["0699.bvh", "0698.bvh"]
+
+
 def test_the_browser_asks_for_nothing_but_the_page_and_shows_the_pictures(chromium: str, tmp_path: Path) -> None:
     told = "Promise.all([...document.images].map(image => { image.loading = 'eager'; return image.decode(); }))"
     told += ".then(() => document.body.dataset.pictures = [...document.images].map(i => i.naturalWidth).join())"

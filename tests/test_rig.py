@@ -18,7 +18,7 @@ from skeletonllm_core.motion.rig import RigMap, map_rig
 from skeletonllm_core.motion.rig_names import Kind, meaning, words
 from skeletonllm_core.motion.rig_sides import side_evidence
 from skeletonllm_core.motion.skeleton import BodyPart, Topology, ordered
-from tests.rigs import BODIES, BODY, EXPECTED, HELPERS, HORSE, anonymous, assembled, tree, walker
+from tests.rigs import BODIES, BODY, EXPECTED, HELPERS, HORSE, anonymous, assembled, listed, tree, walker
 
 P = BodyPart
 MIDDLE = ("pelvis", "spine", "chest", "neck", "head")
@@ -135,8 +135,8 @@ def test_what_a_shoulder_is_depends_on_the_other_names() -> None:
         ),
         # An unnamed joint inside a limb belongs to the joint above; a hand without a wrist is the hand.
         (
-            "hips\n  LeftThigh > x1 > LeftShin > LeftFoot\n  RightThigh > x2 > RightShin > RightFoot\n  x3 > x4\n    neck > head\n"
-            "    LeftArm > LeftForeArm > LeftHand\n    RightArm > RightForeArm > RightHand",
+            "hips\n  LeftThigh > x1 > LeftShin > LeftFoot\n  RightThigh > x2 > RightShin > RightFoot\n  x3 > x4\n"
+            "    neck > head\n    LeftArm > LeftForeArm > LeftHand\n    RightArm > RightForeArm > RightHand",
             {"left_thigh": "LeftThigh", "chest": "x4", "spine": "x3", "left_hand": "LeftHand"},
         ),
         # No tree at all (key points).
@@ -282,7 +282,7 @@ def test_static_anchor_is_not_drawn() -> None:
 
 def test_anchor_without_a_body() -> None:
     track = np.linspace([0, 0, 0], [5, 0, 0], 20)
-    positions = np.stack([0 * track, track + [0, 1, 0], track + [0, 1, 1]], axis=1)
+    positions = np.stack([0 * track, track + np.array([0, 1, 0]), track + np.array([0, 1, 1])], axis=1)
     rig = map_rig(tree("a > b > c"), positions)
     assert rig.drawn.tolist() == [False, True, True]
     still = map_rig(tree("a > b > c"), positions[:1])
@@ -348,6 +348,19 @@ def test_a_snake_keeps_its_head() -> None:
     assert rig.by == "names"
 
 
+def test_a_spider_is_drawn_with_all_its_legs() -> None:
+    legs = "\n".join(
+        f"  anchor_{leg}_{side} > leg_{leg}_1_{side} > leg_{leg}_2_{side} > leg_{leg}_3_{side}"
+        for leg in "abcd"
+        for side in "lr"
+    )
+    topology = tree("hips\n  head\n" + legs)
+    rig = map_rig(topology, nothing(topology))
+    assert rig.drawn.all()
+    assert named(topology, rig, P.LEFT_THIGH) == "leg_a_1_l"
+    assert any("no human body" in warning for warning in rig.warnings)
+
+
 def test_legs_alone() -> None:
     topology, positions = assembled(
         "pelvis\n  l_thigh > l_shin > l_foot > l_toes\n  r_thigh > r_shin > r_foot > r_toes", walker()
@@ -372,11 +385,11 @@ def test_more_limbs_than_a_human_has() -> None:
 
 def test_four_equal_legs_are_said_to_be_doubtful() -> None:
     frames = np.zeros((6, 3))
-    tracks = {"a": frames, "b": frames + [0, 0, 1.0]}
+    tracks = {"a": frames, "b": frames + np.array([0, 0, 1.0])}
     for node, z in (("a", 0.0), ("b", 1.0)):
         for side, x in (("l", 0.2), ("r", -0.2)):
             for place in range(3):
-                tracks[f"{node}{side}{place}"] = frames + [x, -0.4 * place, z]
+                tracks[f"{node}{side}{place}"] = frames + np.array([x, -0.4 * place, z])
     topology, positions = assembled(
         "a\n  al0 > al1 > al2\n  ar0 > ar1 > ar2\n  b\n    bl0 > bl1 > bl2\n    br0 > br1 > br2", tracks
     )
@@ -421,7 +434,7 @@ def test_missing_joints_and_wild_values() -> None:
 
 def test_given_parts_are_kept() -> None:
     topology, positions = assembled(
-        "a > b > c", {name: np.zeros((4, 3)) + [0, place, 0] for place, name in enumerate("abc")}
+        "a > b > c", {name: np.zeros((4, 3)) + np.array([0, place, 0]) for place, name in enumerate("abc")}
     )
     parts = (P.PELVIS, P.SPINE, None)
     rig = map_rig(Topology("own", topology.names, topology.parents, parts), positions)
@@ -472,89 +485,60 @@ def pack_clips(shared_data: Path, pack: str, most: int) -> list[Keypoints]:
 
 
 PACKS: dict[str, dict[str, str]] = {
-    "bandai2": {
-        "head": "Head",
-        "left_hand": "Hand_L",
-        "right_hand": "Hand_R",
-        "left_foot": "Foot_L",
-        "right_toes": "Toes_R",
-        "left_forearm": "LowerArm_L",
-        "left_clavicle": "Shoulder_L",
-        "right_shin": "LowerLeg_R",
-        "pelvis": "Hips",
-    },
-    "cmu_cc": {
-        "head": "CC_Base_Head",
-        "left_hand": "CC_Base_L_Hand",
-        "right_hand": "CC_Base_R_Hand",
-        "left_foot": "CC_Base_L_Foot",
-        "right_foot": "CC_Base_R_Foot",
-        "right_toes": "CC_Base_R_ToeBase",
-        "left_shin": "CC_Base_L_Calf",
-    },
-    "s2s_cmu": {
-        "head": "j18",
-        "left_hand": "j23",
-        "right_hand": "j32",
-        "left_foot": "j4",
-        "right_foot": "j10",
-        "left_shin": "j3",
-        "right_forearm": "j31",
-        "left_toes": "j5",
-        "pelvis": "j0",
-        "chest": "j15",
-        "neck": "j17",
-        "left_thigh": "j2",
-    },
-    "msr_action3d": {
-        "head": "Head",
-        "left_hand": "WristLeft",
-        "right_hand": "WristRight",
-        "left_foot": "AnkleLeft",
-        "left_toes": "FootLeft",
-        "left_fingers": "HandLeft",
-        "right_shin": "KneeRight",
-        "pelvis": "HipCenter",
-        "chest": "ShoulderCenter",
-    },
-    "deepmimic_humanoid3d": {
-        "chest": "chest",
-        "left_hand": "left_wrist",
-        "right_hand": "right_wrist",
-        "left_foot": "left_ankle",
-        "right_foot": "right_ankle",
-        "pelvis": "root",
-        "neck": "neck",
-        "left_thigh": "left_hip",
-    },
-    "g1_robot": {
-        "head": "head_link",
-        "left_hand": "left_rubber_hand",
-        "left_foot": "left_ankle_pitch_link",
-        "right_shin": "right_knee_link",
-        "left_thigh": "left_hip_pitch_link",
-        "chest": "torso_link",
-        "right_upper_arm": "right_shoulder_pitch_link",
-    },
-    "cmu_poselib": {
-        "head": "Head",
-        "left_hand": "LeftHand",
-        "right_foot": "RightFoot",
-        "left_thigh": "LeftUpLeg",
-        "left_toes": "LeftToeBase",
-        "right_clavicle": "RightShoulder",
-        "right_upper_arm": "RightArm",
-        "left_fingers": "LeftHandIndex1",
-    },
-    "bvh_dab": {"head": "Head", "left_hand": "LeftHand", "right_foot": "RightFoot", "left_clavicle": "LeftShoulder"},
-    "bvh_jumping": {"head": "Head", "left_hand": "LeftHand", "right_foot": "RightFoot", "left_upper_arm": "LeftArm"},
-    "bvh_131_01": {
-        "head": "Head",
-        "left_hand": "LeftWrist",
-        "right_foot": "RightAnkle",
-        "left_upper_arm": "LeftShoulder",
-    },
-    "bvh_01_03": {"head": "Head", "left_hand": "LeftHand", "right_foot": "RightFoot", "left_upper_arm": "LeftArm"},
+    "bandai2": listed(
+        """
+        head: Head; left_hand: Hand_L; right_hand: Hand_R; left_foot: Foot_L; right_toes: Toes_R;
+        left_forearm: LowerArm_L; left_clavicle: Shoulder_L; right_shin: LowerLeg_R; pelvis: Hips
+        """
+    ),
+    "cmu_cc": listed(
+        """
+        head: CC_Base_Head; left_hand: CC_Base_L_Hand; right_hand: CC_Base_R_Hand; left_foot:
+        CC_Base_L_Foot; right_foot: CC_Base_R_Foot; right_toes: CC_Base_R_ToeBase; left_shin:
+        CC_Base_L_Calf
+        """
+    ),
+    "s2s_cmu": listed(
+        """
+        head: j18; left_hand: j23; right_hand: j32; left_foot: j4; right_foot: j10; left_shin: j3;
+        right_forearm: j31; left_toes: j5; pelvis: j0; chest: j15; neck: j17; left_thigh: j2
+        """
+    ),
+    "msr_action3d": listed(
+        """
+        head: Head; left_hand: WristLeft; right_hand: WristRight; left_foot: AnkleLeft; left_toes:
+        FootLeft; left_fingers: HandLeft; right_shin: KneeRight; pelvis: HipCenter; chest:
+        ShoulderCenter
+        """
+    ),
+    "deepmimic_humanoid3d": listed(
+        """
+        chest: chest; left_hand: left_wrist; right_hand: right_wrist; left_foot: left_ankle; right_foot:
+        right_ankle; pelvis: root; neck: neck; left_thigh: left_hip
+        """
+    ),
+    "g1_robot": listed(
+        """
+        head: head_link; left_hand: left_rubber_hand; left_foot: left_ankle_pitch_link; right_shin:
+        right_knee_link; left_thigh: left_hip_pitch_link; chest: torso_link; right_upper_arm:
+        right_shoulder_pitch_link
+        """
+    ),
+    "cmu_poselib": listed(
+        """
+        head: Head; left_hand: LeftHand; right_foot: RightFoot; left_thigh: LeftUpLeg; left_toes:
+        LeftToeBase; right_clavicle: RightShoulder; right_upper_arm: RightArm; left_fingers:
+        LeftHandIndex1
+        """
+    ),
+    "bvh_dab": listed("head: Head; left_hand: LeftHand; right_foot: RightFoot; left_clavicle: LeftShoulder"),
+    "bvh_jumping": listed("head: Head; left_hand: LeftHand; right_foot: RightFoot; left_upper_arm: LeftArm"),
+    "bvh_131_01": listed(
+        """
+        head: Head; left_hand: LeftWrist; right_foot: RightAnkle; left_upper_arm: LeftShoulder
+        """
+    ),
+    "bvh_01_03": listed("head: Head; left_hand: LeftHand; right_foot: RightFoot; left_upper_arm: LeftArm"),
 }
 
 
@@ -627,13 +611,13 @@ def read_bvh(path: Path) -> tuple[Topology, np.ndarray, np.ndarray]:
     turns[..., 0] = 1
     local = np.repeat(np.array(offsets, dtype=np.float64)[None], len(table), axis=0)
     column = 0
-    for joint, listed in enumerate(channels):
-        block = table[:, column : column + len(listed)]
-        column += len(listed)
-        angles = [place for place, name in enumerate(listed) if name.endswith("rotation")]
+    for joint, own in enumerate(channels):
+        block = table[:, column : column + len(own)]
+        column += len(own)
+        angles = [place for place, name in enumerate(own) if name.endswith("rotation")]
         if angles:
-            turns[:, joint] = rotation.from_euler(np.radians(block[:, angles]), "".join(listed[a][0] for a in angles))
-        for place, name in enumerate(listed):
+            turns[:, joint] = rotation.from_euler(np.radians(block[:, angles]), "".join(own[a][0] for a in angles))
+        for place, name in enumerate(own):
             if name.endswith("position"):
                 local[:, joint, "XYZ".index(name[0])] = block[:, place]
     topology = Topology(path.stem, tuple(names), np.array(parents))
@@ -645,39 +629,27 @@ def read_bvh(path: Path) -> tuple[Topology, np.ndarray, np.ndarray]:
 
 BVH_FAMILIES: dict[str, dict[str, str]] = {
     "bandai_bvh/*.bvh": PACKS["bandai2"],
-    "cmu_mb_bvh/*.bvh": {
-        "head": "Head",
-        "left_hand": "LeftHand",
-        "right_hand": "RightHand",
-        "left_foot": "LeftFoot",
-        "right_foot": "RightFoot",
-        "left_thigh": "LeftUpLeg",
-        "left_shin": "LeftLeg",
-        "left_upper_arm": "LeftArm",
-        "left_fingers": "LFingers",
-    },
-    "cmu_cc_bvh/*.bvh": {**PACKS["cmu_cc"], "left_fingers": "CC_Base_L_Mid1", "neck": "CC_Base_NeckTwist01"},
-    "bvh_misc/*131_01.bvh": {
-        "head": "Head",
-        "left_hand": "LeftWrist",
-        "right_hand": "RightWrist",
-        "left_foot": "LeftAnkle",
-        "left_thigh": "LeftHip",
-        "left_shin": "LeftKnee",
-        "left_upper_arm": "LeftShoulder",
-        "left_clavicle": "LeftCollar",
-        "right_toes": "RightToe",
-    },
-    "bvh_misc/[dj]*.bvh": {
-        "head": "Head",
-        "left_hand": "LeftHand",
-        "right_hand": "RightHand",
-        "left_foot": "LeftFoot",
-        "right_shin": "RightLeg",
-        "left_clavicle": "LeftShoulder",
-        "left_upper_arm": "LeftArm",
-        "left_fingers": "LeftHandEnd",
-    },
+    "cmu_mb_bvh/*.bvh": listed(
+        """
+        head: Head; left_hand: LeftHand; right_hand: RightHand; left_foot: LeftFoot; right_foot:
+        RightFoot; left_thigh: LeftUpLeg; left_shin: LeftLeg; left_upper_arm: LeftArm; left_fingers:
+        LFingers
+        """
+    ),
+    "cmu_cc_bvh/*.bvh": PACKS["cmu_cc"] | listed("left_fingers: CC_Base_L_Mid1; neck: CC_Base_NeckTwist01"),
+    "bvh_misc/*131_01.bvh": listed(
+        """
+        head: Head; left_hand: LeftWrist; right_hand: RightWrist; left_foot: LeftAnkle; left_thigh:
+        LeftHip; left_shin: LeftKnee; left_upper_arm: LeftShoulder; left_clavicle: LeftCollar;
+        right_toes: RightToe
+        """
+    ),
+    "bvh_misc/[dj]*.bvh": listed(
+        """
+        head: Head; left_hand: LeftHand; right_hand: RightHand; left_foot: LeftFoot; right_shin:
+        RightLeg; left_clavicle: LeftShoulder; left_upper_arm: LeftArm; left_fingers: LeftHandEnd
+        """
+    ),
 }
 
 

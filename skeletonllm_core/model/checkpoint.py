@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from skeletonllm_core.errors import SkeletonLLMError
-from skeletonllm_core.model.tiny import TinyConfig, TinySkeletonLM
+from skeletonllm_core.model.tiny import SIZES, TinyConfig, TinySkeletonLM
 from skeletonllm_core.render.renderer import SkeletonRenderer
 
 
@@ -52,7 +52,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """Write a checkpoint; the folder is replaced as a whole, so it is never half written. A card in it is kept."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    (partial / "config.json").write_text(checkpoint.model.config.to_json_string(use_diff=True))
+    sizes = {name: getattr(checkpoint.model.config, name) for name in SIZES}
+    (partial / "config.json").write_text(json.dumps({"model_type": TinyConfig.model_type, **sizes}, indent=1) + "\n")
     save_file({k: v.contiguous() for k, v in checkpoint.model.state_dict().items()}, partial / "model.safetensors")
     save_file({k: v.contiguous() for k, v in checkpoint.renderer.state_dict().items()}, partial / "renderer.safetensors")
     checkpoint.tokenizer.save_pretrained(partial)
@@ -65,6 +66,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     if (folder / "README.md").is_file():
         shutil.copy(folder / "README.md", partial / "README.md")
     partial.chmod(0o755)
+    for file in partial.iterdir():
+        file.chmod(0o644)
     if folder.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
         os.replace(folder, old / folder.name)
@@ -84,7 +87,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     if missing:
         raise SkeletonLLMError(f"{folder}: no SkeletonLLM checkpoint, {missing[0]} is missing")
     try:
-        config = TinyConfig(**{k: v for k, v in json.loads((folder / "config.json").read_text()).items()})
+        sizes = json.loads((folder / "config.json").read_text())
+        config = TinyConfig(**{name: sizes[name] for name in SIZES})
         values = json.loads((folder / "labels.json").read_text())
         calibration = Calibration(float(values["temperature"]), float(values["threshold"]))
         labels = tuple(values["labels"])

@@ -55,6 +55,12 @@ class TinyConfig(PretrainedConfig):
         super().__init__(**kwargs)
 
 
+SIZES = (
+    "image_size", "frames", "channels", "width", "vision_layers", "text_layers", "heads", "vocab_size", "dropout"
+)  # fmt: skip
+"""The fields of `TinyConfig` that a checkpoint keeps."""
+
+
 @dataclass
 class TextState:
     """What the language model has read so far: hidden states of the last step and its key-value cache."""

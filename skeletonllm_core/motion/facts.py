@@ -1,14 +1,18 @@
 """Kinematic facts: what moved, which limb, when, how far, how often, which way it turned.
 
-`measure` takes the figures, `skeletonllm_core.motion.wording` puts them into words. Every threshold is relative to the body's height.
+`measure` takes the figures, `skeletonllm_core.motion.wording` puts them into words.
+Every threshold is relative to the body's height.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from skeletonllm_core.motion.facts_mirror import mirrored_text
 from skeletonllm_core.motion.facts_questions import questions
 from skeletonllm_core.motion.footwork import SIDES, Footwork, Jump, Kick, Plant, footwork, kicks
 from skeletonllm_core.motion.handwork import BothHands, Hand, both_hands, hand
@@ -17,7 +21,7 @@ from skeletonllm_core.motion.orientation import body_height
 from skeletonllm_core.motion.rig import RigMap, map_rig
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.motion.tracks import RATE, Tracks, path, runs, smoothed, speed, tracks
-from skeletonllm_core.motion.wording import caption_clauses, explain, mirrored_text, sentences
+from skeletonllm_core.motion.wording import caption_clauses, explain, sentences
 
 __all__ = [
     "BothHands",
@@ -33,6 +37,19 @@ __all__ = [
     "mirrored_text",
     "questions",
 ]
+
+
+RUN_SWINGING = 0.33
+"""From this share of time with both feet moving a gait is a run; walks measured up to 0.17, runs from 0.51."""
+
+RUN_FLIGHT = 0.08
+"""Or from this share of time with both feet off the ground; walks measured up to 0.01."""
+
+RUN_LEAP = 0.12
+"""A flight of a run that is higher than this [body heights] is a jump."""
+
+RUN_PACE = 0.75
+"""Slowest run [body heights a second]."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +90,8 @@ class Facts:
         height: standing height of the body [m].
         distance: net displacement of the pelvis over the ground [m].
         path: length of the pelvis' path over the ground [m].
-        direction: where the net displacement points, relative to the facing at the start: "forward", "backward", "to the left",
-            "to the right"; None also where it stays.
+        direction: where the net displacement points, relative to the facing at the start: "forward", "backward",
+            "to the left", "to the right"; None also where it stays.
         heading: which way it goes as the body itself faces on the way, in the same words.
         mean_speed: path over seconds [m/s].
         turn: signed yaw of the body from start to end [degrees], positive to the left.
@@ -84,14 +101,17 @@ class Facts:
         cadence: steps a minute.
         gait: "walk", "run" or None.
         flight: share of the time with both feet off the ground, in [0, 1].
+        swinging: share of the time in which both feet move at once, in [0, 1]; what tells a run from a walk.
         airborne: jumps; flights of a run are none.
         hips_drop: how far the hips go below their height at the start [m], and when they are lowest.
         hips_return: how far they come up again from the lowest place by the end [m].
         hips_rise: how far they end above their lowest early height (getting up) [m].
         hips_rise_at_s: when they reach the top [s].
-        posture_start, posture_end: "standing", "bent over", "crouching or sitting", "on all fours", "lying", "upside down".
+        posture_start, posture_end: "standing", "bent over", "crouching or sitting", "on all fours", "lying" or
+            "upside down".
         postures: every posture held for a quarter of a second, in order.
-        lean: per direction "forward", "backward", "left", "right".
+        lean: per direction "forward", "backward", "left", "right"; empty where the body turns head over heels.
+        tumble: signed pitch of the trunk from start to end [degrees], positive forward; about ±360 for a somersault.
         hands, feet: per side "left", "right".
         together: both hands.
         ranking: limbs by path length relative to the pelvis, the one that moves most first; only those known.
@@ -115,6 +135,7 @@ class Facts:
     cadence: float | None = None
     gait: str | None = None
     flight: float | None = None
+    swinging: float | None = None
     airborne: tuple[Jump, ...] | None = None
     hips_drop: float | None = None
     hips_drop_at_s: float | None = None
@@ -125,6 +146,7 @@ class Facts:
     posture_end: str | None = None
     postures: tuple[str, ...] = ()
     lean: dict[str, Lean] = field(default_factory=dict)
+    tumble: float | None = None
     hands: dict[str, Hand] = field(default_factory=lambda: {side: Hand() for side in SIDES})
     feet: dict[str, Foot] = field(default_factory=lambda: {side: Foot() for side in SIDES})
     together: BothHands = field(default_factory=BothHands)
@@ -137,7 +159,7 @@ class Facts:
         """The three to ten most telling facts in plain words (fewer where little can be known)."""
         return sentences(self)
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """All fields as plain dicts, tuples, numbers, texts and None."""
         return asdict(self)
 
@@ -149,7 +171,7 @@ def _sector(aside: float, ahead: float) -> str:
     return "to the left" if aside > 0 else "to the right"
 
 
-def _travel(body: Tracks) -> dict[str, object]:
+def _travel(body: Tracks) -> dict[str, Any]:
     place = body.at.get(BodyPart.PELVIS, body.hips)
     if place is None or len(body) < 2:
         return {}
@@ -157,45 +179,47 @@ def _travel(body: Tracks) -> dict[str, object]:
     edge = max(1, min(round(0.1 * RATE), len(body) // 2))
     net = place[-edge:, ::2].mean(0) - place[:edge, ::2].mean(0)
     distance = float(np.hypot(*net))
-    values: dict[str, object] = {"distance": distance, "path": path(ground)}
+    values: dict[str, Any] = {"distance": distance, "path": path(ground)}
     values["mean_speed"] = path(ground) / body.seconds
     if body.turned is None or body.axes is None:
         return values
     left, front = body.axes
     turned = body.turned
     edge = max(1, min(round(0.2 * RATE), len(body) // 2))
-    turn = float(turned[-edge:].mean() - turned[:edge].mean())
+    turn = float(turned[-1])
     values |= {"turn": turn, "turn_range": float(np.ptp(turned))}
     values["turn_side"] = None if abs(turn) < 30 else "left" if turn > 0 else "right"
     if distance > 0.15 * body.height:
         values["direction"] = _sector(float(net @ left[:edge, ::2].sum(0)), float(net @ front[:edge, ::2].sum(0)))
-    if values["path"] > 0.2 * body.height and (distance > 0.15 * body.height or abs(turn) > 90):  # type: ignore[operator]
+    if values["path"] > 0.2 * body.height and (distance > 0.15 * body.height or abs(turn) > 90):
         steps = np.diff(ground, axis=0)
         values["heading"] = _sector(float((steps * left[1:, ::2]).sum()), float((steps * front[1:, ::2]).sum()))
     return values
 
 
-def _gait(body: Tracks, work: Footwork, pace: float | None) -> dict[str, object]:
+def _gait(body: Tracks, work: Footwork, travel: dict[str, Any]) -> dict[str, Any]:
     if work.plants is None:
         return {}
     sides = [plant.side for plant in work.plants]
-    changes = sum(a != b for a, b in zip(sides, sides[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(sides))
     alternate = len(sides) >= 2 and changes >= 0.6 * (len(sides) - 1)
+    pace = travel.get("mean_speed")
+    stepping = travel.get("heading") is not None and (alternate or work.striding)
+    upright = body.upright is None or float(np.mean(body.upright > 0.5)) > 0.7
     gait = None
-    flight = work.flight
-    if pace is not None and flight is not None and body.leg is not None and alternate:
-        # The Froude number v² / (g · leg) at which people change from a walk to a run is about 0.5.
-        froude = pace * pace / (9.81 * body.leg)
-        quick = work.cadence is not None and work.cadence > 138 and (froude > 0.2 or len(sides) >= 4)
-        runs_now = flight > 0.1 or froude > 0.55 or (flight > 0.04 and froude > 0.25) or quick
-        gait = ("run" if runs_now else "walk") if len(sides) >= 2 else None
+    if upright and (stepping or (work.on_the_spot and alternate)) and work.swinging is not None:
+        quick = work.cadence is not None and work.cadence > 140
+        fast = isinstance(pace, float) and pace > RUN_PACE * body.height
+        free = work.swinging > RUN_SWINGING or (work.flight or 0.0) > RUN_FLIGHT
+        gait = "run" if (quick if work.on_the_spot else fast and free) else "walk"
     return {
         "steps": len(sides),
         "steps_alternate": alternate,
         "cadence": work.cadence,
         "gait": gait,
-        "flight": flight,
-        "airborne": work.jumps,
+        "flight": work.flight,
+        "swinging": work.swinging,
+        "airborne": tuple(jump for jump in work.jumps or () if gait != "run" or jump.height > RUN_LEAP * body.height),
     }
 
 
@@ -217,9 +241,9 @@ def _posture(hip: float, upright: float, hands_down: bool, feet_up: bool) -> str
     return "standing" if hip > 0.78 else "crouching or sitting"
 
 
-def _stature(body: Tracks, jumps: tuple[Jump, ...] | None) -> dict[str, object]:
+def _stature(body: Tracks, jumps: tuple[Jump, ...] | None) -> dict[str, Any]:
     hips = body.hips
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     if hips is None:
         return values
     level = hips[:, 1]
@@ -260,16 +284,18 @@ def _stature(body: Tracks, jumps: tuple[Jump, ...] | None) -> dict[str, object]:
     return values
 
 
-def _lean(body: Tracks) -> dict[str, Lean]:
+def _lean(body: Tracks) -> dict[str, Any]:
     if body.trunk is None or body.yaw is None:
         return {}
     left, up, front = body.seen(body.trunk).T
-    ahead, aside = np.degrees(np.unwrap(np.arctan2(front, up))), np.degrees(np.arctan2(left, np.hypot(up, front)))
+    ahead = np.degrees(np.unwrap(np.arctan2(front, up)))
+    aside = np.degrees(np.arctan2(left, np.hypot(up, front)))
+    tumble = float(ahead[-1] - ahead[0])
     found = {}
     for name, angle in (("forward", ahead), ("backward", -ahead), ("left", aside), ("right", -aside)):
         place = int(angle.argmax())
         found[name] = Lean(max(0.0, float(angle[place])), place / RATE)
-    return found
+    return {"lean": {} if np.ptp(ahead) > 220 else found, "tumble": tumble}
 
 
 def _foot(body: Tracks, side: str, plants: tuple[Plant, ...] | None) -> Foot:
@@ -291,14 +317,14 @@ def _foot(body: Tracks, side: str, plants: tuple[Plant, ...] | None) -> Foot:
     )
 
 
-def _activity(body: Tracks) -> dict[str, object]:
+def _activity(body: Tracks) -> dict[str, Any]:
     if body.hips is None or len(body) < 2:
         return {}
     limbs = [body.at[part] - body.hips for part in _LIMBS if part in body.at]
     paces = [speed(body.seen(smoothed(limb, 0.05 * RATE))) for limb in limbs]
     paces.append(speed(smoothed(body.hips, 0.05 * RATE)))
     stack = np.stack(paces)
-    values: dict[str, object] = {"stillness": float((stack.max(axis=0) < 0.09 * body.height).mean())}
+    values: dict[str, Any] = {"stillness": float((stack.max(axis=0) < 0.09 * body.height).mean())}
     total = smoothed(stack.sum(axis=0), 0.15 * RATE)
     peak = int(total.argmax())
     if total[peak] > 0.1 * body.height:
@@ -341,8 +367,9 @@ def measure(person: Person, rig: RigMap | None = None, start: float = 0.0, end: 
         return Facts(seconds=body.seconds)
     work = footwork(body)
     values = _travel(body)
-    values |= _gait(body, work, values.get("mean_speed"))  # type: ignore[arg-type]
+    values |= _gait(body, work, values)
     values |= _stature(body, work.jumps)
+    values |= _lean(body)
     values |= _activity(body)
     feet = {side: _foot(body, side, work.plants) for side in SIDES}
     hands = {side: hand(body, side) for side in SIDES}
@@ -351,11 +378,10 @@ def measure(person: Person, rig: RigMap | None = None, start: float = 0.0, end: 
     return Facts(
         seconds=body.seconds,
         height=height,
-        lean=_lean(body),
         hands=hands,
         feet=feet,
         together=both_hands(body),
         ranking=tuple(name for _, name in ranked),
         paths=tuple(length for length, _ in ranked),
-        **values,  # type: ignore[arg-type]
+        **values,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from skeletonllm_core.motion.wording import SIDES, raised_hands, times, waving_hands
+from skeletonllm_core.motion.wording import SIDES, clapping, raised_hands, times, waving_hands
 
 if TYPE_CHECKING:
     from skeletonllm_core.motion.facts import Facts
@@ -19,19 +19,23 @@ class Chooser(Protocol):
 
 PHRASINGS: dict[str, tuple[str, ...]] = {
     "raised": ("Which hand is raised?", "Which hand does the person raise?", "Which hand goes up?"),
-    "turn": ("Does the person turn?", "Is there a turn, and to which side?", "Which way does the person turn?"),
+    "turn": ("Does the person turn?", "Is there a turn, and to which side?", "Does the body turn, and which way?"),
     "turn_amount": ("How far does the person turn?", "By how many degrees does the body turn?"),
     "steps": ("How many steps are taken?", "How many steps does the person take?", "Count the steps."),
     "jump": ("Does the person jump?", "Do both feet leave the ground in a jump?", "Is there a jump?"),
     "limb": ("Which limb moves most?", "Which hand or foot moves the most?", "What moves most?"),
-    "direction": ("Which way does the person move?", "In which direction does the person go?", "Where does the person move to?"),
+    "direction": (
+        "Which way does the person move?",
+        "In which direction does the person go?",
+        "Where does the person move to?",
+    ),
     "distance": ("How far does the person move?", "What distance is covered?"),
     "gait": ("Is the person walking or running?", "Walking or running?", "What gait is it, a walk or a run?"),
     "bend": ("Does the person bend forward?", "Is the trunk bent forward?", "Does the upper body bend forward?"),
     "squat": ("Does the person squat or sit down?", "Do the hips go down?", "Does the person crouch or sit down?"),
-    "kick": ("Which foot kicks?", "Which foot does the person kick with?", "Is there a kick, and with which foot?"),
+    "kick": ("Which foot kicks?", "Which foot does the person kick with?", "With which foot is a kick made?"),
     "kick_direction": ("Which way does the kick go?", "In which direction does the person kick?"),
-    "waving_hand": ("Which hand waves?", "Which hand is waved?", "Which hand goes to and fro?"),
+    "waving_hand": ("Which hand waves?", "Which hand is waved?", "Which hand does the person wave?"),
     "waves": ("How often does the hand wave?", "How many times does the hand wave?", "How often is the hand waved?"),
     "pace": ("Is the person moving fast or slowly?", "Fast or slow?", "How fast does the person move?"),
     "together": ("Do the hands come together?", "Does the person clap or bring the hands together?"),
@@ -55,9 +59,9 @@ def _about_hands(facts: Facts, height: float) -> Iterator[tuple[str, str]]:
         yield "raised", _sides(up, "hand")
         tops = [(facts.hands[side].over_shoulder or 0.0) / height for side in up]
         heads = [facts.hands[side].over_head for side in up]
-        if up and all(head is not None and head > 0.06 * height for head in heads):
+        if up and all(head is not None and head > 0.08 * height for head in heads):
             yield "height", "above the head"
-        elif up and all(0.04 < top for top in tops) and all(head is not None and head < 0.0 for head in heads):
+        elif up and min(tops) > 0.04 and all(head is not None and head < 0.04 * height for head in heads):
             yield "height", "above the shoulder"
         elif up and all(-0.06 < top < 0.0 for top in tops):
             yield "height", "to the shoulder"
@@ -77,7 +81,7 @@ def _about_hands(facts: Facts, height: float) -> Iterator[tuple[str, str]]:
                 yield "waves", times(max(waving.values()))
     pair = facts.together
     if pair.claps is not None and pair.least_distance is not None:
-        if pair.claps >= 2:
+        if clapping(facts) >= 2:
             yield "together", f"yes, {times(pair.claps)}"
         elif pair.least_distance > 0.2 * height:
             yield "together", "no"
@@ -94,23 +98,25 @@ def _about_going(facts: Facts, height: float) -> Iterator[tuple[str, str]]:
             yield "turn", "no"
     if facts.distance is not None and facts.path is not None:
         far, path = facts.distance / height, facts.path / height
-        if far > 0.35 and facts.direction is not None and facts.direction == facts.heading and abs(facts.turn or 0.0) < 120:
+        agreed = facts.direction is not None and facts.direction == facts.heading and abs(facts.turn or 0.0) < 120
+        if far > 0.35 and agreed and facts.direction is not None:
             yield "direction", facts.direction
         elif far < 0.08 and path < 0.3:
             yield "direction", "it stays in place"
         halves = facts.distance * 2
-        if far > 0.35 and halves >= 0.8 and abs(halves - round(halves)) < 0.3:
+        straight = facts.path < 1.25 * facts.distance
+        if far > 0.35 and straight and halves >= 0.8 and abs(halves - round(halves)) < 0.3:
             yield "distance", f"about {round(halves) / 2:g} m"
     if facts.steps is not None:
         if facts.gait and 2 <= facts.steps <= 20:
             yield "steps", str(facts.steps)
         elif facts.steps == 0 and all((foot.top_speed or 0.0) < 0.3 * height for foot in facts.feet.values()):
             yield "steps", "0"
-    if facts.gait and facts.mean_speed is not None and facts.flight is not None and (facts.steps or 0) >= 3:
-        if facts.gait == "walk" and facts.flight < 0.02 and facts.mean_speed < 1.0 * height:
-            yield "gait", "walking"
-        elif facts.gait == "run" and (facts.flight > 0.12 or facts.mean_speed > 1.4 * height):
+    if facts.gait and facts.swinging is not None and facts.flight is not None and facts.heading is not None:
+        if facts.gait == "run" and (facts.swinging > 0.45 or facts.flight > 0.12):
             yield "gait", "running"
+        elif facts.gait == "walk" and facts.swinging < 0.22 and facts.flight < 0.03:
+            yield "gait", "walking"
     if facts.mean_speed is not None and facts.path is not None and facts.path > 0.5 * height:
         pace = facts.mean_speed / height
     else:
@@ -130,7 +136,8 @@ def _about_body(facts: Facts, height: float) -> Iterator[tuple[str, str]]:
             yield "jump", "no"
     if len(facts.paths) == 4 and facts.paths[0] > 0.25 * height and facts.paths[0] > 1.35 * facts.paths[1]:
         yield "limb", f"the {facts.ranking[0]}"
-    upright = {*facts.postures, facts.posture_start, facts.posture_end} <= {"standing", "bent over", "crouching or sitting"}
+    seen = {*facts.postures, facts.posture_start, facts.posture_end}
+    upright = seen <= {"standing", "bent over", "crouching or sitting"}
     if facts.lean and upright:
         forward = facts.lean["forward"].degrees
         if forward > 52 or forward < 25:
@@ -155,7 +162,8 @@ def _about_body(facts: Facts, height: float) -> Iterator[tuple[str, str]]:
 def questions(facts: Facts, rng: Chooser) -> list[tuple[str, str]]:
     """Questions with short lower-case answers, each true by measurement.
 
-    A kind of question is left out where joints are missing or the measured value is close to the border between two answers.
+    A kind of question is left out where joints are missing or the measured value is close to the border between two
+    answers.
 
     Args:
         facts: what was measured.

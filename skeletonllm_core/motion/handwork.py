@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,11 +31,14 @@ class Hand:
         path: length of its path relative to the pelvis [m].
         mean_speed: relative to the pelvis [m/s].
         top_speed: relative to the pelvis [m/s].
-        excursion: main direction from where it starts to its farthest place: "up", "down", "forward", "backward", "outward", "inward".
+        excursion: main direction from where it starts to its farthest place: "up", "down", "forward", "backward",
+            "outward", "inward".
         excursion_distance: how far that is [m].
         excursion_at_s: when it is there [s].
         crosses: it comes over the middle line to the other side of the body.
-        thrusts: times it shoots away from the shoulder to the front or side with a stretched arm.
+        thrusts: times it shoots away from the shoulder, stretching the arm level.
+        thrust: which way it does so first: "forward", "backward", "outward", "inward".
+        thrust_at_s: when [s].
     """
 
     over_shoulder: float | None = None
@@ -54,6 +58,8 @@ class Hand:
     excursion_at_s: float | None = None
     crosses: bool | None = None
     thrusts: int | None = None
+    thrust: str | None = None
+    thrust_at_s: float | None = None
 
 
 def held(values: np.ndarray) -> float:
@@ -65,8 +71,8 @@ def held(values: np.ndarray) -> float:
 def _waves(body: Tracks, arm: np.ndarray, up: np.ndarray) -> tuple[int, float | None]:
     """Times to and fro, and when it begins [s]: `arm` (n, 3) from shoulder to hand, `up` (n,) where the hand is up.
 
-    To and fro is along the line of most movement, in space or level with the ground (so that lifting the hand hides nothing):
-    two full small swings, or one and a half wide ones.
+    To and fro is along the line of most movement, in space or level with the ground (so that lifting the hand hides
+    nothing): two full small swings, or one and a half wide ones.
     """
     best: tuple[int, float | None] = (0, None)
     for start, end in runs(up, least=8, bridge=6):
@@ -82,17 +88,28 @@ def _waves(body: Tracks, arm: np.ndarray, up: np.ndarray) -> tuple[int, float | 
     return best
 
 
-def _thrusts(body: Tracks, arm: np.ndarray, length: float) -> int:
-    """Times the arm shoots out, from `arm` (n, 3) seen from shoulder to hand [m] and the arm's length [m]."""
+def _thrusts(body: Tracks, arm: np.ndarray, length: float, outward: float) -> list[tuple[float, str]]:
+    """When [s] and which way the arm shoots out.
+
+    Args:
+        arm: (n, 3) from shoulder to hand [m], as the person sees it.
+        length: of the arm [m].
+        outward: 1.0 for a left arm, -1.0 for a right one.
+    """
     reach = np.sqrt((arm**2).sum(1))
     level = np.hypot(arm[:, 0], arm[:, 2])
-    out = (reach > 0.75 * length) & (level > 0.6 * length)
+    out = (reach > 0.75 * length) & (level > 0.65 * length)
     growth = np.gradient(smoothed(reach, 1.0)) * RATE if len(reach) > 2 else np.zeros(len(reach))
-    count = 0
+    found = []
     for start, end in runs(out, least=1, bridge=4):
         near = slice(max(start - round(0.3 * RATE), 0), end)
-        count += bool(float(growth[near].max()) > 0.7 * body.height)
-    return count
+        if float(growth[near].max()) < 0.7 * body.height:
+            continue
+        far = start + int(level[start:end].argmax())
+        aside, ahead = arm[far, 0] * outward, arm[far, 2]
+        options = {"forward": ahead, "backward": -ahead, "outward": aside, "inward": -aside}
+        found.append((far / RATE, max(options, key=lambda name: options[name])))
+    return found
 
 
 def hand(body: Tracks, side: str) -> Hand:
@@ -101,7 +118,7 @@ def hand(body: Tracks, side: str) -> Hand:
     if wrist is None or hips is None:
         return Hand()
     height, moving = body.height, len(body) > 1
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     seen = body.seen(wrist - hips)
     if moving:
         calm = smoothed(seen, 0.05 * RATE)
@@ -122,14 +139,18 @@ def hand(body: Tracks, side: str) -> Hand:
         across = body.seen(wrist - body.shoulders)[:, 0] * (1 if side == "left" else -1)
         values["crosses"] = bool(held(-across) > 0.03 * height)
     if shoulder is None:
-        return Hand(**values)  # type: ignore[arg-type]
+        return Hand(**values)
     arm = body.seen(wrist - shoulder)
     if moving and elbow is not None:
         bones = (elbow - shoulder, wrist - elbow)
-        values["thrusts"] = _thrusts(body, arm, float(sum(np.median(np.sqrt((bone**2).sum(1))) for bone in bones)))
+        length = float(sum(np.median(np.sqrt((bone**2).sum(1))) for bone in bones))
+        thrusts = _thrusts(body, arm, length, 1.0 if side == "left" else -1.0) if body.yaw is not None else []
+        values["thrusts"] = len(thrusts)
+        if thrusts:
+            values["thrust_at_s"], values["thrust"] = thrusts[0]
     upright = np.ones(len(body), bool) if body.upright is None else body.upright > 0.5
     if upright.mean() < 0.5:
-        return Hand(**values)  # type: ignore[arg-type]
+        return Hand(**values)
     over = np.where(upright, arm[:, 1], -height)
     values["over_shoulder"] = held(over)
     top = values["over_shoulder"]
@@ -138,10 +159,10 @@ def hand(body: Tracks, side: str) -> Hand:
         values["over_head"] = held(np.where(upright, wrist[:, 1] - head[:, 1], -height))
     up = over > -0.08 * height
     values["raised_share"] = float(up.mean())
-    if values["raised_share"] and held(over) > -0.08 * height:  # type: ignore[operator]
+    if values["raised_share"] and held(over) > -0.08 * height:
         start = runs(up, least=min(round(HELD_S * RATE), int(up.sum())))
-        above = head is not None and values["over_head"] > 0.03 * height  # type: ignore[operator]
-        values["raised"] = "head" if above else "shoulder" if top > 0.02 * height else "level"  # type: ignore[operator]
+        above = head is not None and values["over_head"] > 0.06 * height
+        values["raised"] = "head" if above else "shoulder" if top > 0.02 * height else "level"
         values["raised_at_s"] = start[0][0] / RATE if start else float(up.argmax()) / RATE
     values["starts_raised"], values["ends_raised"] = bool(up[0]), bool(up[-1])
     if moving:
@@ -149,7 +170,7 @@ def hand(body: Tracks, side: str) -> Hand:
         if elbow is not None:
             lifted &= wrist[:, 1] > elbow[:, 1] - 0.02 * height
         values["waves"], values["waves_at_s"] = _waves(body, arm, lifted)
-    return Hand(**values)  # type: ignore[arg-type]
+    return Hand(**values)
 
 
 @dataclass(frozen=True)
@@ -181,7 +202,7 @@ def both_hands(body: Tracks) -> BothHands:
     valleys = [
         point
         for place, point in enumerate(points)
-        if apart[point] < 0.16 * body.height
+        if apart[point] < 0.15 * body.height
         and lifted[point]
         and 0 < point < len(apart) - 1
         and (apart[points[place - 1]] if place else apart[points[1]]) > apart[point]

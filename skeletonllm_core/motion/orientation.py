@@ -209,7 +209,7 @@ def body_height(positions: np.ndarray, topology: Topology, rig: RigMap) -> float
     """Standing height of a body, whatever its pose, in the unit of the positions.
 
     Lengths of thigh and shin and the distance from hips to shoulders are compared with the shares of the standing
-    height that Winter's table gives. Without legs the arms or the trunk are used; of a rig without known parts its extent.
+    height that the table of Winter gives. Without legs the arms or the trunk are used; of a rig without any its extent.
 
     Args:
         positions: (T, J, 3), NaN = missing.

@@ -128,9 +128,10 @@ def _finished(
     hide_side_branches(parts, drawn, rig, parents, named.limbs_beyond)
     core = core_count(parts)
     if core < HUMAN_CORE:
+        drawn |= np.array(named.spare)
         warnings = [
             *warnings,
-            f"Only {core} of 13 main body parts were found, so this may be no human body; every joint of it is drawn.",
+            f"Main body parts found: {core} of 13. This may be no human body; all its limbs are drawn.",
         ]
     if named.animal and by == "names":
         warnings = [*warnings, "The names speak of front legs: this is an animal; its front legs are taken for arms."]
@@ -165,11 +166,10 @@ def _checked(
             report.append(f"Left and right from {source}, confirmed by the {_list(evidence.speaking())}.")
         elif evidence.score < _CONTRADICTED:
             report.append(f"Left and right from {source}.")
-            kept = "names are kept" if by == "names" else "the topology is kept"
             warnings = [
                 *warnings,
-                f"By the {_list(evidence.speaking(False))} left and right are exchanged (a mirrored clip, or wrong names); "
-                f"{kept}.",
+                f"By the {_list(evidence.speaking(False))} left and right are exchanged (a mirrored clip or wrong "
+                f"names); {source} {'are' if by == 'names' else 'is'} kept.",
             ]
         else:
             report.append(f"Left and right from {source}; the movement neither confirms nor contradicts them.")

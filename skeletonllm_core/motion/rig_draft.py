@@ -24,6 +24,8 @@ class Draft:
     Attributes:
         parts: part of each joint, None where the names say nothing.
         aside: joints that are not on the body's line (helpers, ends, spare fingers).
+        spare: joints put aside only because another joint of the same limb is on the line; bodies that are not human
+            (the eight legs of a spider) need them.
         core: how many of the 12 limb parts and the head were named.
         limbs_beyond: joints of limbs that people do not have (tail, wing), which are drawn without being a part.
         animal: the names speak of front legs.
@@ -32,6 +34,7 @@ class Draft:
 
     parts: tuple[BodyPart | None, ...]
     aside: tuple[bool, ...]
+    spare: tuple[bool, ...]
     core: int
     limbs_beyond: tuple[bool, ...]
     animal: bool
@@ -194,8 +197,8 @@ def draft(names: tuple[str, ...], parents: tuple[int, ...]) -> Draft:
     parts: list[BodyPart | None] = [None] * len(names)
     aside = [one.helper or one.end or one.kind is Kind.THUMB for one in said]
     for side in ("left", "right"):
-        for joint, part in _side_parts(said, side, parents).items():
-            parts[joint] = part
+        for joint, named in _side_parts(said, side, parents).items():
+            parts[joint] = named
             aside[joint] = False
     plain = [joint for joint in joints if not said[joint].helper and not said[joint].end]
     _name_middle(parts, said, plain, parents)
@@ -211,8 +214,10 @@ def draft(names: tuple[str, ...], parents: tuple[int, ...]) -> Draft:
     for side in ("left", "right"):
         for limb in _LIMBS:
             line |= _limb_line(parts, said, side, limb, parents)
+    spare = [False] * len(names)
     for joint, part in enumerate(parts):
         if part is not None and part.side and joint not in line:
+            spare[joint] = not aside[joint] and not part.value.endswith(("fingers", "toes"))
             aside[joint] = True
     # An unnamed joint on the way between two named ones of a limb belongs to the upper one.
     for joint in sorted(line):
@@ -236,7 +241,7 @@ def draft(names: tuple[str, ...], parents: tuple[int, ...]) -> Draft:
             parts[joint] = parts[parents[joint]]
     beyond = tuple(one.kind is Kind.TAIL and not one.helper for one in said)
     animal = any(one.animal for one in said)
-    return Draft(tuple(parts), tuple(aside), core_count(parts), beyond, animal, convention(names))
+    return Draft(tuple(parts), tuple(aside), tuple(spare), core_count(parts), beyond, animal, convention(names))
 
 
 def _keep_first(joints: list[int], aside: list[bool]) -> None:

@@ -111,8 +111,8 @@ _FINGERS = {
 }
 
 _JAPANESE_HELPERS = (
-    "IK", "親", "捩", "ダミー", "目", "眼", "舌", "髪", "胸", "乳", "スカート", "袖", "操作", "キャンセル", "補助", "付与", "ネクタイ",
-    "歯", "顎", "あご", "耳", "眉", "口", "まぶた", "EX",
+    "IK", "親", "捩", "ダミー", "目", "眼", "舌", "髪", "胸", "乳", "スカート", "袖", "操作", "キャンセル",
+    "補助", "付与", "ネクタイ", "歯", "顎", "あご", "耳", "眉", "口", "まぶた", "EX",
 )  # fmt: skip
 _JAPANESE: tuple[tuple[str, Kind], ...] = (
     ("親指", Kind.THUMB),
@@ -168,7 +168,7 @@ def _cut(word: str) -> tuple[str, ...] | None:
 
 
 def words(name: str) -> list[str]:
-    """The words of a joint name in lower case: CamelCase, snake_case, glued words and a glued l or r are taken apart."""
+    """The words of a joint name in lower case; CamelCase, snake_case, glued words, a glued l or r are taken apart."""
     plain = re.split(r"[:|]", unicodedata.normalize("NFKC", name))[-1]
     found: list[str] = []
     for piece in _SPLIT.findall(plain):

@@ -10,7 +10,7 @@ from skeletonllm_core.motion.rig_sides import side_evidence
 from skeletonllm_core.motion.skeleton import BodyPart, Topology
 
 _NECK_TO_HEAD = 0.19
-"""Distance of the head joint from the middle of the shoulders, in leg lengths (anthropometric tables and real rigs: .12–.3)."""
+"""Distance of the head joint from the middle of the shoulders, in leg lengths (in real rigs .12 to .3)."""
 
 _ALIKE = 0.75
 """Two branches are a pair of limbs from this likeness on; left and right of one body reach .9 and more."""

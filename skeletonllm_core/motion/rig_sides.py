@@ -51,7 +51,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _bulge(top: np.ndarray, middle: np.ndarray, bottom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far the middle joint lies off the line from bottom to top, in lengths of the limb, and that line's direction."""
+    """How far the middle joint lies off the line from bottom to top, in limb lengths, and that line's direction."""
     length = np.sqrt(((middle - top) ** 2).sum(-1, keepdims=True)) + np.sqrt(
         ((bottom - middle) ** 2).sum(-1, keepdims=True)
     )

@@ -123,8 +123,8 @@ _COCO17: list[tuple[str, str | None, BodyPart | None]] = [
 # right shoulder; knees, toes and the hand that people prefer all say that it is the left one.
 _MSR_ORDER = (
     "ShoulderLeft", "ShoulderRight", "ShoulderCenter", "Spine", "HipLeft", "HipRight", "HipCenter", "ElbowLeft",
-    "ElbowRight", "WristLeft", "WristRight", "HandLeft", "HandRight", "KneeLeft", "KneeRight", "AnkleLeft", "AnkleRight",
-    "FootLeft", "FootRight", "Head",
+    "ElbowRight", "WristLeft", "WristRight", "HandLeft", "HandRight", "KneeLeft", "KneeRight", "AnkleLeft",
+    "AnkleRight", "FootLeft", "FootRight", "Head",
 )  # fmt: skip
 
 TOPOLOGIES: dict[str, Topology] = {
@@ -134,7 +134,7 @@ TOPOLOGIES: dict[str, Topology] = {
     "smpl24": _topology("smpl24", _SMPL24),
     "coco17": _topology("coco17", _COCO17),
 }
-"""Topologies by name. Parents come before their children, so `ntu25` is not in the order of NTU files: see `FILE_ORDERS`."""
+"""Topologies by name. Parents come before children, so `ntu25` is not in the order of NTU files: see `FILE_ORDERS`."""
 
 FILE_ORDERS: dict[str, tuple[str, ...]] = {
     "ntu25": tuple(row[0] for row in _NTU25),
@@ -144,7 +144,7 @@ FILE_ORDERS: dict[str, tuple[str, ...]] = {
     "smpl24": tuple(row[0] for row in _SMPL24),
     "coco17": tuple(row[0] for row in _COCO17),
 }
-"""Joint names in the order in which files list them; ``msr_action3d`` is the `kinect20` hierarchy in that data set's order."""
+"""Joint names in the order of files; ``msr_action3d`` is the `kinect20` hierarchy in that data set's order."""
 
 
 def file_order(topology: str, files: str | None = None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Body part trajectories fit to be measured: gaps bridged, noise smoothed, one time step, and the body's own directions."""
+"""Trajectories of body parts fit to be measured: gaps bridged, noise smoothed, one time step, the body's directions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RATE = 30.0
 """Time steps a second of every measurement, whatever the clip's own rate: the same thresholds hold for all clips."""
 
 SMOOTHING_S = 0.04
-"""Standard deviation of the Gaussian that takes the jitter out: a wave of 3 Hz keeps three quarters of its amplitude."""
+"""Standard deviation of the Gaussian against jitter: a wave of 3 Hz keeps three quarters of its amplitude."""
 
 MAX_GAP_S = 0.5
 """A body part that is missing for longer than this at a stretch is not measured at all."""
@@ -156,10 +156,10 @@ class Tracks:
 
     @cached_property
     def yaw(self) -> np.ndarray | None:
-        """(n,) heading of the body's front [rad], 0 at +Z, growing towards +X (a turn to the left), without jumps of 2π.
+        """(n,) heading of the body's front [rad], 0 at +Z, growing towards +X (a turn to the left), without jumps.
 
-        From the lines through both hips and both shoulders; where they say nothing (trunk level or upside down) the heading
-        is interpolated. None where less than a third of the time says something.
+        From the lines through both hips and both shoulders; where they say nothing (trunk level or upside down) the
+        heading is interpolated. None where less than a third of the time says something.
         """
         across = np.zeros((len(self), 3))
         found = False
@@ -188,8 +188,8 @@ class Tracks:
     def axes(self) -> tuple[np.ndarray, np.ndarray] | None:
         """(n, 3) unit directions to the person's left and to the front, level with the ground.
 
-        The front is where left and up put it, unless the toes point the other way: then the clip is a mirror image (or its
-        sides have wrong names), and forward still is where the toes point.
+        The front is where left and up put it, unless the toes point the other way: then the clip is a mirror image
+        (or its sides have wrong names), and forward still is where the toes point.
         """
         if self.yaw is None:
             return None
@@ -213,7 +213,7 @@ class Tracks:
         return np.degrees(self.yaw - self.yaw[0]) * -np.sign(sense)
 
     def seen(self, vectors: np.ndarray) -> np.ndarray:
-        """(n, 3) world vectors as the person has them: to the left, up, to the front; the world's axes without a heading."""
+        """(n, 3) world vectors as the person has them: left, up, front; in the world's axes without a heading."""
         if self.axes is None:
             return vectors
         left, front = self.axes
@@ -237,7 +237,7 @@ class Tracks:
         return min(float(np.percentile(foot[:, 1], 5)) for foot in feet) if feet else None
 
     def clearance(self, side: str) -> np.ndarray | None:
-        """(n,) how far the foot of a side is off the ground [m]: its ankle or, where known, its toes, whichever is closer."""
+        """(n,) how far the foot of a side is off the ground [m]: ankle or, where known, toes, whichever is closer."""
         foot, toes = self.at.get(BodyPart(f"{side}_foot")), self.at.get(BodyPart(f"{side}_toes"))
         if foot is None or self.ankle_floor is None:
             return None
@@ -299,9 +299,8 @@ def tracks(person: Person, rig: RigMap, height: float, start: float = 0.0, end: 
     first = max(0, int(np.ceil(start * person.fps - 1e-6)))
     last = len(person) if end is None else min(len(person), int(np.ceil(end * person.fps - 1e-6)))
     if first >= last:
-        raise SkeletonLLMError(
-            f"no frame of this clip of {person.seconds:.3f} s lies between {start:g} s and {end if end is not None else person.seconds:g} s"
-        )
+        until = person.seconds if end is None else end
+        raise SkeletonLLMError(f"no frame of this clip of {person.seconds:.3f} s lies from {start:g} s to {until:g} s")
     primary = rig.primary()
     parts = [part for part in MEASURED if part in primary]
     positions = np.array(person.joint_positions()[first:last, [primary[part] for part in parts]], dtype=np.float64)

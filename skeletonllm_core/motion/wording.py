@@ -1,8 +1,7 @@
-"""Measured facts in plain words: sentences, caption clauses, a step-by-step reason; and left ↔ right in any text."""
+"""Measured facts in plain words: sentences, caption clauses, a step-by-step reason."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ class Event:
     Attributes:
         at_s: when it happens or begins [s]; what holds for the whole clip has the clip's start or end.
         weight: how telling it is; the lightest are left out first.
-        text: "raises the right hand above the head at 0.6 s"; the person is the subject unless `subject` says otherwise.
+        text: "raises the right hand above the head at 0.6 s"; of the person unless `subject` says otherwise.
         clause: short form for a caption ("raises the right hand"), "" where a caption would not say it.
         subject: what the text is about where that is not the person; the text then contains it.
         state: holds for the whole clip, so it is no step of a chain of events.
@@ -37,7 +36,9 @@ class Event:
 
 def metres(value: float) -> str:
     """A length in words, rounded as the eye would: "2.4 m", "0.45 m", "12 m"."""
-    return f"{value:.0f} m" if value >= 10 else f"{value:.1f} m" if value >= 1 else f"{round(value / 0.05) * 0.05:.2f} m"
+    if value >= 9.95:
+        return f"{value:.0f} m"
+    return f"{value:.1f} m" if value >= 0.975 else f"{round(value / 0.05) * 0.05:.2f} m"
 
 
 def degrees(value: float) -> str:
@@ -50,12 +51,16 @@ def times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
+def _once(angle: float) -> str:
+    return times(max(1, round(angle / 360)))
+
+
 def _at(seconds: float) -> str:
     return f"at {seconds:.1f} s"
 
 
-def _hands(sides: tuple[str, ...], *, article: bool = True) -> str:
-    return "both hands" if len(sides) == 2 else f"{'the ' if article else ''}{sides[0]} hand"
+def _hands(sides: tuple[str, ...]) -> str:
+    return "both hands" if len(sides) == 2 else f"the {sides[0]} hand"
 
 
 def raised_hands(facts: Facts) -> dict[str, bool | None]:
@@ -76,12 +81,21 @@ def raised_hands(facts: Facts) -> dict[str, bool | None]:
 
 
 def waving_hands(facts: Facts) -> dict[str, int]:
-    """The hands that wave, with how often they go to and fro."""
-    found = {}
+    """The hands that wave, with how often they go to and fro; hands that meet below the shoulders clap instead."""
+    found: dict[str, int] = {}
+    if clapping(facts) >= 2 and not any(hand.raised in ("shoulder", "head") for hand in facts.hands.values()):
+        return found
     for side, hand in facts.hands.items():
         if (hand.waves or 0) >= 2 and (facts.gait is None or hand.raised in ("shoulder", "head")):
             found[side] = hand.waves or 0
     return found
+
+
+def clapping(facts: Facts) -> int:
+    """How often the hands come together; arms that only swing past each other in a walk or run do not."""
+    if facts.gait is not None and not any(raised_hands(facts).values()):
+        return 0
+    return facts.together.claps or 0
 
 
 _LEVEL = {"head": "above the head", "shoulder": "above the shoulder", "level": "to shoulder height"}
@@ -107,7 +121,7 @@ def _travel_events(facts: Facts) -> list[Event]:
     if crawling:
         verb = "crawls"
     moved = facts.distance > 0.3 * height or (turning and facts.path > 0.5 * height)
-    way = facts.heading if turning or facts.heading == facts.direction else None
+    way = facts.heading
     if moved:
         weight = 9.0 if facts.gait or crawling or facts.distance > 0.6 * height else 5.0
         clause = f"{verb} {way}" if way else f"{verb} along"
@@ -119,7 +133,7 @@ def _travel_events(facts: Facts) -> list[Event]:
     elif facts.distance < 0.15 * height and facts.path < 0.6 * height:
         in_place = f"{verb} in place" if facts.gait and (facts.steps or 0) >= 4 else ""
         found.append(Event(0.0, 8.0 if in_place else 2.0, "stays in place", in_place, state=True))
-    if facts.steps and facts.steps >= 2:
+    if facts.steps and facts.steps >= 2 and (facts.gait or moved):
         doing = {"walk": ", walking", "run": ", running", None: ""}[facts.gait]
         found.append(Event(0.01, 7.0 if facts.gait else 3.0, f"takes {facts.steps} steps{doing}", state=True))
     if facts.turn is not None and facts.turn_side is not None:
@@ -156,7 +170,8 @@ def _hip_events(facts: Facts) -> list[Event]:
         text = f"lowers the hips by {metres(drop)}"
         text += " and comes back up" if returns else " and stays down" if back < 0.25 * drop else ""
         clause = ""
-        if drop > 0.14 * height and not facts.airborne:
+        crouched = drop > 0.14 * height or "crouching or sitting" in facts.postures
+        if crouched and not facts.airborne:
             if end == "lying":
                 clause = "lies down"
             elif returns:
@@ -167,8 +182,9 @@ def _hip_events(facts: Facts) -> list[Event]:
                 clause = "goes down on all fours"
         found.append(Event(when, 8.0 if clause else 4.0, text, clause))
     elif rise > 0.12 * height:
-        clause = "gets up" if start in ("lying", "on all fours") else "stands up" if start == "crouching or sitting" else ""
-        found.append(Event(facts.hips_rise_at_s or 0.0, 8.0 if clause else 4.0, f"raises the hips by {metres(rise)}", clause))
+        up = {"lying": "gets up", "on all fours": "gets up", "crouching or sitting": "stands up"}
+        clause, when = up.get(start or "", ""), facts.hips_rise_at_s or 0.0
+        found.append(Event(when, 8.0 if clause else 4.0, f"raises the hips by {metres(rise)}", clause))
     if start is not None and end is not None and start != end:
         found.append(Event(0.0, 4.5, f"starts {start} and ends {end}", state=True))
     elif start is not None and start == end and start != "standing":
@@ -177,6 +193,11 @@ def _hip_events(facts: Facts) -> list[Event]:
 
 
 def _lean_events(facts: Facts) -> list[Event]:
+    if facts.tumble is not None and abs(facts.tumble) > 250:
+        way = "forward" if facts.tumble > 0 else "backward"
+        when = facts.action[0] if facts.action else 0.0
+        clause = f"{'flips' if facts.airborne else 'rolls'} {way}"
+        return [Event(when, 9.6, f"turns head over heels {way} {_once(abs(facts.tumble))}", clause)]
     if not facts.lean or {"lying", "upside down"} & {*facts.postures, facts.posture_start, facts.posture_end}:
         return []
     name, lean = max(facts.lean.items(), key=lambda item: item[1].degrees)
@@ -203,8 +224,10 @@ def _hand_events(facts: Facts) -> list[Event]:
     waving, raised = waving_hands(facts), raised_hands(facts)
     if waving:
         sides = tuple(side for side in SIDES if side in waving)
-        begin = min(facts.hands[side].waves_at_s or 0.0 for side in sides)
-        found.append(Event(begin, 9.2, f"waves {_hands(sides)} {times(max(waving.values()))}", f"waves {_hands(sides)}"))
+        hands = [facts.hands[side] for side in sides]
+        begin = min(max(hand.waves_at_s or 0.0, (hand.raised_at_s or 0.0) + 0.01) for hand in hands)
+        doing = f"waves {_hands(sides)}"
+        found.append(Event(begin, 9.2, f"{doing} {times(max(waving.values()))}", doing))
     up = [side for side in SIDES if raised[side] and facts.hands[side].raised is not None]
     groups: list[tuple[str, ...]] = [(side,) for side in up]
     if len(up) == 2:
@@ -232,38 +255,36 @@ def _hand_events(facts: Facts) -> list[Event]:
         found.append(Event(facts.seconds, 6.0, text, subject=f"{low[0]} hand", state=True))
     if facts.gait is None:
         found += _reach_events(facts, [side for side in SIDES if side not in waving], height)
-    pair = facts.together
-    if pair.claps and pair.claps >= 2:
-        text = f"brings the hands together {times(pair.claps)}"
-        found.append(Event(pair.claps_at_s or 0.0, 8.9, text, "claps the hands"))
-    elif pair.claps:
-        when = pair.claps_at_s or 0.0
-        found.append(Event(when, 8.82, f"brings the hands together {_at(when)}", "brings the hands together"))
+    claps, when = clapping(facts), facts.together.claps_at_s or 0.0
+    if claps:
+        often = times(claps) if claps > 1 else _at(when)
+        clause = "claps the hands" if claps > 1 else "brings the hands together"
+        found.append(Event(when, 8.82, f"brings the hands together {often}", "" if len(waving) == 2 else clause))
     return found
 
 
 def _reach_events(facts: Facts, sides: list[str], height: float) -> list[Event]:
-    """Thrusts of the hands and their main excursions, where they stand still on the ground."""
+    """Thrusts of the hands and their main excursions."""
     found: list[Event] = []
-    thrusting = [side for side in sides if facts.hands[side].thrusts and facts.hands[side].excursion is not None]
-    reaching = []
     for side in sides:
         hand = facts.hands[side]
-        if hand.excursion is not None and (hand.excursion_distance or 0.0) > 0.22 * height:
-            reaching.append(side)
-    ways = {side: facts.hands[side].excursion for side in reaching}
-    together = len(reaching) == 2 and ways["left"] == ways["right"]
-    for group in [("left", "right")] if together else [(side,) for side in reaching]:
+        if hand.thrusts and hand.thrust in ("forward", "outward") and hand.thrust_at_s is not None:
+            doing = f"thrusts the {side} hand {_EXCURSION[hand.thrust]}"
+            often = _at(hand.thrust_at_s) if hand.thrusts == 1 else times(hand.thrusts)
+            found.append(Event(hand.thrust_at_s, 8.7, f"{doing} {often}", doing))
+    far = [side for side in sides if (facts.hands[side].excursion_distance or 0.0) > 0.22 * height]
+    together = len(far) == 2 and facts.hands["left"].excursion == facts.hands["right"].excursion
+    for group in [("left", "right")] if together else [(side,) for side in far]:
         hands = [facts.hands[side] for side in group]
         way = _EXCURSION[hands[0].excursion or "up"]
         when = min(hand.excursion_at_s or 0.0 for hand in hands)
-        far = max(hand.excursion_distance or 0.0 for hand in hands)
-        fast = way in ("forward", "out to the side") and all(side in thrusting for side in group)
-        verb = "thrusts" if fast else "moves"
-        clause = f"{verb} {_hands(group)} {way}"
-        plain = hands[0].raised is None
-        weight = (8.85 if fast else 5.5 if plain else 4.0) + min(far / height, 1.0) * 0.01
-        found.append(Event(when, weight, f"{verb} {_hands(group)} {way} by {metres(far)} {_at(when)}", clause))
+        distance = max(hand.excursion_distance or 0.0 for hand in hands)
+        doing = f"moves {_hands(group)} {way}"
+        raised = all(hand.raised is not None for hand in hands)
+        if raised and way == "up":
+            continue
+        weight = (4.0 if raised else 5.5) + min(distance / height, 1.0) * 0.01
+        found.append(Event(when, weight, f"{doing} by {metres(distance)} {_at(when)}", "" if raised else doing))
     return found
 
 
@@ -291,7 +312,8 @@ def _overall_events(facts: Facts) -> list[Event]:
     clear_first = len(facts.paths) >= 2 and facts.paths[0] > 1.25 * facts.paths[1] and facts.paths[0] > 0.3 * height
     if clear_first:
         first = facts.ranking[0]
-        found.append(Event(facts.seconds, 4.2, f"{first} moves most, {metres(facts.paths[0])} in all", subject=first, state=True))
+        text = f"{first} moves most, {metres(facts.paths[0])} in all"
+        found.append(Event(facts.seconds, 4.2, text, subject=first, state=True))
     return found
 
 
@@ -329,7 +351,8 @@ def caption_clauses(facts: Facts) -> tuple[str, ...]:
     picked = sorted(picked[:MOST_CLAUSES], key=lambda event: (not event.state, event.at_s))
     if picked:
         return tuple(event.clause for event in picked)
-    posture = {"standing": "stands", "lying": "lies", "crouching or sitting": "crouches or sits"}.get(facts.posture_start or "")
+    still = {"standing": "stands", "lying": "lies", "crouching or sitting": "crouches or sits"}
+    posture = still.get(facts.posture_start or "")
     return (posture,) if posture else ()
 
 
@@ -365,32 +388,3 @@ def explain(facts: Facts, label: str) -> str:
         lines.append(f"In short, the person {', '.join(clauses)}.")
     lines.append(f"Label: {label}")
     return "\n".join(lines)
-
-
-_MIRROR = {
-    "left": "right",
-    "lefts": "rights",
-    "leftward": "rightward",
-    "leftwards": "rightwards",
-    "leftmost": "rightmost",
-    "lefthand": "righthand",
-    "lefthanded": "righthanded",
-    "clockwise": "counterclockwise",
-    "anticlockwise": "clockwise",
-}
-_MIRROR |= {other: word for word, other in list(_MIRROR.items()) if word != "anticlockwise"}
-_WORDS = re.compile(r"(?<![A-Za-z])(counter-clockwise|anti-clockwise|" + "|".join(sorted(_MIRROR, key=len, reverse=True)) + r")(?![A-Za-z])", re.IGNORECASE)
-
-
-def mirrored_text(text: str) -> str:
-    """The text with left and right, and the senses of turning, exchanged word by word; the case is kept.
-
-    "left" of something that stays behind ("is left over") cannot be told from the side and is exchanged too.
-    """
-
-    def other(found: re.Match[str]) -> str:
-        word = found.group(0)
-        new = _MIRROR.get(word.lower(), "clockwise")
-        return new.upper() if word.isupper() else new.capitalize() if word[0].isupper() else new
-
-    return _WORDS.sub(other, text)

@@ -1,6 +1,7 @@
 """What a body part looks like, and how its motion shows; the learned part of the renderer.
 
-Everything is a function of body part, place along the bone and velocity, never of a joint's number, so it holds for any rig.
+Everything is a function of body part, place along the bone and velocity, never of a joint's number, so it holds for
+any rig.
 """
 
 from __future__ import annotations
@@ -73,9 +74,9 @@ def _group(part: str) -> tuple[str, str]:
 class Appearance(nn.Module):
     """Colour, opacity and radius of the Gaussians of each of `splats.PARTS`.
 
-    Parameters, one row a part: `colour` (P, 3), `opacity` (P,), `radius` (P,) and `ball` (P,) as logits (radii as a share of
-    `LARGEST`); `slope` (P, 5), what is added from one end of a bone to the other; `motion` (P, 5, 4), what speed and the three
-    components of velocity add.
+    Parameters, one row a part: `colour` (P, 3), `opacity` (P,), `radius` (P,) and `ball` (P,) as logits (radii as a
+    share of `LARGEST`); `slope` (P, 5), what is added from one end of a bone to the other; `motion` (P, 5, 4), what
+    speed and the three components of velocity add.
     """
 
     def __init__(self) -> None:

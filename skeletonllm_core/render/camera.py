@@ -1,7 +1,7 @@
 """Where the picture is taken from: a right-handed camera in front of the person, looking slightly down.
 
 Camera frame: x to the right of the image, y up in the image, c towards the camera, origin at the point looked at,
-(0, TARGET_HEIGHT, 0). The person faces the camera and +X is their left, so their left hand is on the right of the image.
+(0, TARGET_HEIGHT, 0). The person faces the camera and +X is their left, so their left hand is on the image's right.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TARGET_HEIGHT = 1.0
 """Height of the point looked at [m]."""
 
 HALF_FIELD = 1.2
-"""Half the width and height that are seen at `DISTANCE` [m]: a 1.7 m body, arms raised, in a small jump."""
+"""Half the width and height that are seen at `DISTANCE` [m]: a 1.7 m body, arms raised; it steps back for a jump."""
 
 NEAR = 0.3
 """Nothing nearer to the camera than this is drawn [m]."""

@@ -1,23 +1,30 @@
 """Warp kernels that composite Gaussians on the CPU, forward and backward; they know arrays, never torch.
 
-For each frame, Gaussian after Gaussian from front to back, each touches only the pixels inside its own ellipse, 16 (forward)
-or 8 (backward) pixels of a row at a time:
+For each frame, Gaussian after Gaussian from front to back, each touches only the pixels inside its own ellipse, eight
+pixels of a row at a time:
 
-    q = o exp(p),  p = -(a dx² + 2 b dx dy + c dy²) / 2      how much of the light Gaussian (u, v, a, b, c, o, rgb) stops
-    T' = T exp(-q),  C += rgb (T - T')                       T: light that still passes, C: the image
-    S = Σ g·rgb (T - T') over the Gaussians behind           g = ∂L/∂C
-    ∂L/∂p = q (T' g·rgb - S)                                 everything else follows from moments of ∂L/∂p
+    q = o exp(p),  p = -(a dx² + 2 b dx dy + c dy²) / 2     how much light Gaussian (u, v, a, b, c, o, rgb) stops
+    T' = T exp(-q),  C += rgb (T - T')                      T: light that still passes, C: the image
+    S = Σ g·rgb (T - T') over the Gaussians behind          g = ∂L/∂C, so S starts as g·C and loses each one's own share
+    ∂L/∂p = q (T' g·rgb - S)                                everything else follows from moments of ∂L/∂p
 
 A frame is written by one worker only, so the result is the same bit for bit for any number of workers.
-Ordinary Warp code on the CPU stays scalar; vectors of 16 and 8 floats become SIMD code, which is why the lanes are spelt out.
+The loop over pixels is native code inside the Warp kernels: Warp's own loops stay scalar on the CPU, and whether its
+vector types become SIMD code hangs on a single statement more or less (measured: a factor of two either way).
 """
+
+# Warp reads array types as calls in annotations, which mypy does not take for types.
+# mypy: disable-error-code="valid-type"
 
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,13 +32,13 @@ import warp as wp
 
 from skeletonllm_core.errors import SkeletonLLMError
 
-LANES = 16
-"""Pixels of one row that the forward kernel handles at a time; the width of every image plane is a multiple of it."""
+LANES = 8
+"""Pixels of one row that are handled at a time; the width of every image plane is a multiple of it."""
 
 CUTOFF = 1e-5
 """A Gaussian is not drawn where it would stop less than this share of the light."""
 
-# Dropping Warp's default limit on SLP depth and allowing fused multiply-add halves the time of the backward kernel.
+# As Warp's own, without its limit on SLP depth, and with fused multiply-add.
 wp.set_module_options(
     {
         "enable_backward": False,
@@ -40,93 +47,183 @@ wp.set_module_options(
     }
 )
 
-vec16 = wp.types.vector(length=16, dtype=wp.float32)
-vec8 = wp.types.vector(length=8, dtype=wp.float32)
+_PIXELS = """
+    typedef float lanes __attribute__((ext_vector_type(8), aligned(4)));
+    const int LANES = 8;
+    auto at = [](float* p) -> lanes& { return *(lanes*)p; };
+    // exp(y) for small |y|; exp(x) for x <= 0 to 1e-6 (never below exp(-16)); exp(-q) for 0 <= q <= 1 to 3e-6.
+    auto series = [](lanes y) {
+        return 1.0f + y * (1.0f + y * (1.0f / 2.0f) * (1.0f + y * (1.0f / 3.0f) * (1.0f + y * (1.0f / 4.0f))));
+    };
+    auto falloff = [&](lanes x) {
+        lanes p = series(__builtin_elementwise_max(x * (1.0f / 32.0f), (lanes)(-0.5f)));
+        p *= p; p *= p; p *= p; p *= p;
+        return p * p;
+    };
+    auto passing = [&](lanes q) {
+        lanes p = series(q * (-1.0f / 8.0f));
+        p *= p; p *= p;
+        return p * p;
+    };
+    // Clamped before they become integers: the first pixel centred at or after an edge, the last at or before it.
+    auto first_at = [](float edge, int limit) {
+        float x = wp::clamp(edge - 0.5f, 0.0f, (float)limit);
+        int i = (int)x;
+        return i + ((float)i < x ? 1 : 0);
+    };
+    auto last_at = [](float edge, int limit) {
+        return (int)(wp::clamp(edge - 0.5f, -1.0f, (float)(limit - 1)) + 1.0f) - 1;
+    };
 
-_STEPS16 = wp.constant(vec16(*(lane + 0.5 for lane in range(16))))
-_ONES16 = wp.constant(vec16(*([1.0] * 16)))
-_FLOOR16 = wp.constant(vec16(*([-0.5] * 16)))
-_STEPS8 = wp.constant(vec8(*(lane + 0.5 for lane in range(8))))
-_ONES8 = wp.constant(vec8(*([1.0] * 8)))
-_FLOOR8 = wp.constant(vec8(*([-0.5] * 8)))
-_FAR = wp.constant(1.0e6)
-_CUTOFF = wp.constant(CUTOFF)
+    const int frames = params.shape[1], count = params.shape[2];
+    const int height = image.shape[2], pitch = image.shape[3], blocks = pitch / LANES;
+    const long long plane = (long long)height * pitch, stride = (long long)frames * count;
+    const float* gaussian = params.data + (long long)frame * count + k;
+    const float u = gaussian[0], v = gaussian[stride];
+    const float a = gaussian[2 * stride], b = gaussian[3 * stride], c = gaussian[4 * stride];
+    const float opacity = gaussian[5 * stride];
+    const float red = gaussian[6 * stride], green = gaussian[7 * stride], blue = gaussian[8 * stride];
+    const float limit = reach.data[(long long)frame * count + k];
+    const float det = a * c - b * b;
+    // Comparisons with NaN are false, so what is not finite, has no extent or is cut off draws nothing.
+    const bool drawn = limit > 0.0f && limit < 100.0f && a > 0.0f && a < 1e6f && det > 0.0f && det < 1e12f
+        && wp::abs(u) < 1e6f && wp::abs(v) < 1e6f;
+    const float tall = drawn ? wp::sqrt(limit * a / det) : 0.0f;
+    const int bottom = drawn ? last_at(v + tall, height) : -1;
+    lanes step;
+    for (int i = 0; i < LANES; ++i) step[i] = (float)i + 0.5f;
+    float* target = image.data + 3 * plane * frame;
+"""
+
+_ROWS = """
+    for (int y = first_at(v - tall, height); y <= bottom; ++y) {
+        const float dy = (float)y + 0.5f - v;
+        const float wide = wp::sqrt(wp::max(limit - dy * dy * det / a, 0.0f) / a);
+        const float middle = u - b / a * dy;
+        const int first = first_at(middle - wide, width), last = last_at(middle + wide, width);
+        if (last < first) continue;
+        for (int block = first / LANES; block <= last / LANES; ++block) {
+            const long long here = (long long)y * pitch + block * LANES;
+            const lanes dx = step + ((float)(block * LANES) - u);
+            const lanes q = opacity * falloff(dx * (-0.5f * a * dx - b * dy) - 0.5f * c * dy * dy);
+            int& mark = stamp.data[y * blocks + block];
+"""
+
+_FORWARD = (
+    _PIXELS
+    + _ROWS
+    + """
+            const lanes before = mark == frame ? at(passed.data + here) : (lanes)(1.0f);
+            const lanes after = before * passing(q);
+            const lanes stopped = before - after;
+            mark = frame;
+            at(passed.data + here) = after;
+            at(target + here) += red * stopped;
+            at(target + plane + here) += green * stopped;
+            at(target + 2 * plane + here) += blue * stopped;
+        }
+    }
+"""
+)
+
+_BACKWARD = (
+    _PIXELS
+    + """
+    float* given = upstream.data + 3 * plane * frame;
+    lanes m = 0.0f, mx = 0.0f, mxx = 0.0f, my = 0.0f, mxy = 0.0f, myy = 0.0f;
+    lanes to_red = 0.0f, to_green = 0.0f, to_blue = 0.0f;
+"""
+    + _ROWS
+    + """
+            const lanes g0 = at(given + here), g1 = at(given + plane + here), g2 = at(given + 2 * plane + here);
+            lanes before = 1.0f, rest;
+            if (mark == frame) {
+                before = at(passed.data + here);
+                rest = at(behind.data + here);
+            } else {
+                rest = g0 * at(target + here) + g1 * at(target + plane + here) + g2 * at(target + 2 * plane + here);
+            }
+            const lanes after = before * passing(q);
+            const lanes stopped = before - after;
+            const lanes gc = red * g0 + green * g1 + blue * g2;
+            rest -= gc * stopped;
+            mark = frame;
+            at(passed.data + here) = after;
+            at(behind.data + here) = rest;
+            const lanes gp = q * (after * gc - rest);
+            const lanes gpx = gp * dx;
+            m += gp;
+            mx += gpx;
+            mxx += gpx * dx;
+            my += gp * dy;
+            mxy += gpx * dy;
+            myy += gp * (dy * dy);
+            to_red += g0 * stopped;
+            to_green += g1 * stopped;
+            to_blue += g2 * stopped;
+        }
+    }
+    auto sum = [](lanes x) {
+        float total = 0.0f;
+        for (int i = 0; i < LANES; ++i) total += x[i];
+        return total;
+    };
+    const float sx = sum(mx), sy = sum(my);
+    float* out = gradient.data + (long long)frame * count + k;
+    out[0] = a * sx + b * sy;
+    out[stride] = b * sx + c * sy;
+    out[2 * stride] = -0.5f * sum(mxx);
+    out[3 * stride] = -sum(mxy);
+    out[4 * stride] = -0.5f * sum(myy);
+    out[5 * stride] = drawn ? sum(m) / opacity : 0.0f;
+    out[6 * stride] = sum(to_red);
+    out[7 * stride] = sum(to_green);
+    out[8 * stride] = sum(to_blue);
+    if (!drawn) {
+        for (int i = 0; i < 5; ++i) out[i * stride] = 0.0f;
+    }
+"""
+)
 
 
-@wp.func
-def _series16(y: vec16):
-    """exp(y) for small |y|, as a polynomial."""
-    p = _ONES16 + y * (1.0 / 4.0)
-    p = _ONES16 + wp.cw_mul(p, y) * (1.0 / 3.0)
-    p = _ONES16 + wp.cw_mul(p, y) * (1.0 / 2.0)
-    return _ONES16 + wp.cw_mul(p, y)
+_BLANK = """
+    const long long size = 3ll * image.shape[2] * image.shape[3];
+    float* pixels = image.data + size * frame;
+    for (long long i = 0; i < size; ++i) pixels[i] = 0.0f;
+"""
 
 
-@wp.func
-def _falloff16(x: vec16):
-    """exp(x) for x ≤ 0, absolute error below 1e-6 (not below exp(-16))."""
-    p = _series16(wp.max(x * (1.0 / 32.0), _FLOOR16))
-    p = wp.cw_mul(p, p)
-    p = wp.cw_mul(p, p)
-    p = wp.cw_mul(p, p)
-    p = wp.cw_mul(p, p)
-    return wp.cw_mul(p, p)
+@wp.func_native(_BLANK)
+def _blank(image: wp.array4d(dtype=wp.float32), frame: int): ...
 
 
-@wp.func
-def _passed16(q: vec16):
-    """exp(-q) for 0 ≤ q ≤ 1, absolute error below 3e-6."""
-    p = _series16(q * (-1.0 / 8.0))
-    p = wp.cw_mul(p, p)
-    p = wp.cw_mul(p, p)
-    return wp.cw_mul(p, p)
+@wp.func_native(_FORWARD)
+def _draw(
+    params: wp.array3d(dtype=wp.float32),
+    reach: wp.array2d(dtype=wp.float32),
+    image: wp.array4d(dtype=wp.float32),
+    width: int,
+    frame: int,
+    k: int,
+    passed: wp.array2d(dtype=wp.float32),
+    stamp: wp.array2d(dtype=wp.int32),
+): ...
 
 
-@wp.func
-def _series8(y: vec8):
-    p = _ONES8 + y * (1.0 / 4.0)
-    p = _ONES8 + wp.cw_mul(p, y) * (1.0 / 3.0)
-    p = _ONES8 + wp.cw_mul(p, y) * (1.0 / 2.0)
-    return _ONES8 + wp.cw_mul(p, y)
-
-
-@wp.func
-def _falloff8(x: vec8):
-    p = _series8(wp.max(x * (1.0 / 32.0), _FLOOR8))
-    p = wp.cw_mul(p, p)
-    p = wp.cw_mul(p, p)
-    p = wp.cw_mul(p, p)
-    p = wp.cw_mul(p, p)
-    return wp.cw_mul(p, p)
-
-
-@wp.func
-def _passed8(q: vec8):
-    p = _series8(q * (-1.0 / 8.0))
-    p = wp.cw_mul(p, p)
-    p = wp.cw_mul(p, p)
-    return wp.cw_mul(p, p)
-
-
-@wp.func
-def _drawable(u: float, v: float, a: float, det: float, reach: float):
-    """False for a Gaussian without extent, cut off, or not finite: comparisons with NaN are false."""
-    return (
-        reach > 0.0 and reach < 100.0 and a > 0.0 and a < _FAR and det > 0.0 and det < _FAR * _FAR and wp.abs(u) < _FAR
-        and wp.abs(v) < _FAR
-    )  # fmt: skip
-
-
-@wp.func
-def _first(edge: float, limit: int):
-    """First pixel whose centre is at or after `edge`, at least 0, at most `limit`; clamped before it becomes an integer."""
-    return int(wp.ceil(wp.clamp(edge - 0.5, 0.0, float(limit))))
-
-
-@wp.func
-def _last(edge: float, limit: int):
-    """Last pixel whose centre is at or before `edge`, at least -1, at most `limit` - 1."""
-    return int(wp.floor(wp.clamp(edge - 0.5, -1.0, float(limit - 1))))
+@wp.func_native(_BACKWARD)
+def _trace(
+    params: wp.array3d(dtype=wp.float32),
+    reach: wp.array2d(dtype=wp.float32),
+    image: wp.array4d(dtype=wp.float32),
+    upstream: wp.array4d(dtype=wp.float32),
+    gradient: wp.array3d(dtype=wp.float32),
+    width: int,
+    frame: int,
+    k: int,
+    passed: wp.array2d(dtype=wp.float32),
+    behind: wp.array2d(dtype=wp.float32),
+    stamp: wp.array2d(dtype=wp.int32),
+): ...
 
 
 @wp.kernel
@@ -134,62 +231,21 @@ def composite(
     params: wp.array3d(dtype=wp.float32),
     reach: wp.array2d(dtype=wp.float32),
     order: wp.array2d(dtype=wp.int32),
-    image: wp.array4d(dtype=vec16),
+    image: wp.array4d(dtype=wp.float32),
     width: int,
     begin: int,
     end: int,
-    passed: wp.array2d(dtype=vec16),
+    passed: wp.array2d(dtype=wp.float32),
     stamp: wp.array2d(dtype=wp.int32),
 ):
     """Images of the frames `begin` to `end`; see the module for the formulas and `forward` for the arrays."""
-    height = image.shape[2]
-    blocks = image.shape[3]
-    count = order.shape[1]
-    for y in range(height):
-        for block in range(blocks):
+    for y in range(stamp.shape[0]):
+        for block in range(stamp.shape[1]):
             stamp[y, block] = -1
     for frame in range(begin, end):
-        for y in range(height):
-            for block in range(blocks):
-                image[frame, 0, y, block] = vec16()
-                image[frame, 1, y, block] = vec16()
-                image[frame, 2, y, block] = vec16()
-        for rank in range(count):
-            k = order[frame, rank]
-            u = params[0, frame, k]
-            v = params[1, frame, k]
-            a = params[2, frame, k]
-            b = params[3, frame, k]
-            c = params[4, frame, k]
-            opacity = params[5, frame, k]
-            red = params[6, frame, k]
-            green = params[7, frame, k]
-            blue = params[8, frame, k]
-            limit = reach[frame, k]
-            det = a * c - b * b
-            if _drawable(u, v, a, det, limit):
-                tall = wp.sqrt(limit * a / det)
-                for y in range(_first(v - tall, height), _last(v + tall, height) + 1):
-                    dy = float(y) + 0.5 - v
-                    wide = wp.sqrt(wp.max(limit - dy * dy * det / a, 0.0) / a)
-                    middle = u - b / a * dy
-                    first = _first(middle - wide, width)
-                    last = _last(middle + wide, width)
-                    if last >= first:
-                        for block in range(first / 16, last / 16 + 1):
-                            dx = _STEPS16 + _ONES16 * (float(block * 16) - u)
-                            p = wp.cw_mul(dx, dx * (-0.5 * a) + _ONES16 * (-b * dy)) + _ONES16 * (-0.5 * c * dy * dy)
-                            q = _falloff16(p) * opacity
-                            before = _ONES16
-                            if stamp[y, block] == frame:
-                                before = passed[y, block]
-                            after = wp.cw_mul(before, _passed16(q))
-                            stamp[y, block] = frame
-                            passed[y, block] = after
-                            stopped = before - after
-                            image[frame, 0, y, block] = image[frame, 0, y, block] + stopped * red
-                            image[frame, 1, y, block] = image[frame, 1, y, block] + stopped * green
-                            image[frame, 2, y, block] = image[frame, 2, y, block] + stopped * blue
+        _blank(image, frame)
+        for rank in range(order.shape[1]):
+            _draw(params, reach, image, width, frame, order[frame, rank], passed, stamp)
 
 
 @wp.kernel
@@ -197,102 +253,23 @@ def composite_adjoint(
     params: wp.array3d(dtype=wp.float32),
     reach: wp.array2d(dtype=wp.float32),
     order: wp.array2d(dtype=wp.int32),
-    image: wp.array4d(dtype=vec8),
-    upstream: wp.array4d(dtype=vec8),
+    image: wp.array4d(dtype=wp.float32),
+    upstream: wp.array4d(dtype=wp.float32),
     gradient: wp.array3d(dtype=wp.float32),
     width: int,
     begin: int,
     end: int,
-    passed: wp.array2d(dtype=vec8),
-    behind: wp.array2d(dtype=vec8),
+    passed: wp.array2d(dtype=wp.float32),
+    behind: wp.array2d(dtype=wp.float32),
     stamp: wp.array2d(dtype=wp.int32),
 ):
     """∂L/∂params of the frames `begin` to `end`; see the module for the formulas and `backward` for the arrays."""
-    height = image.shape[2]
-    blocks = image.shape[3]
-    count = order.shape[1]
-    for y in range(height):
-        for block in range(blocks):
+    for y in range(stamp.shape[0]):
+        for block in range(stamp.shape[1]):
             stamp[y, block] = -1
     for frame in range(begin, end):
-        for rank in range(count):
-            k = order[frame, rank]
-            u = params[0, frame, k]
-            v = params[1, frame, k]
-            a = params[2, frame, k]
-            b = params[3, frame, k]
-            c = params[4, frame, k]
-            opacity = params[5, frame, k]
-            red = params[6, frame, k]
-            green = params[7, frame, k]
-            blue = params[8, frame, k]
-            limit = reach[frame, k]
-            det = a * c - b * b
-            m = vec8()
-            mx = vec8()
-            mxx = vec8()
-            my = vec8()
-            mxy = vec8()
-            myy = vec8()
-            to_red = vec8()
-            to_green = vec8()
-            to_blue = vec8()
-            if _drawable(u, v, a, det, limit):
-                tall = wp.sqrt(limit * a / det)
-                for y in range(_first(v - tall, height), _last(v + tall, height) + 1):
-                    dy = float(y) + 0.5 - v
-                    wide = wp.sqrt(wp.max(limit - dy * dy * det / a, 0.0) / a)
-                    middle = u - b / a * dy
-                    first = _first(middle - wide, width)
-                    last = _last(middle + wide, width)
-                    if last >= first:
-                        for block in range(first / 8, last / 8 + 1):
-                            dx = _STEPS8 + _ONES8 * (float(block * 8) - u)
-                            p = wp.cw_mul(dx, dx * (-0.5 * a) + _ONES8 * (-b * dy)) + _ONES8 * (-0.5 * c * dy * dy)
-                            q = _falloff8(p) * opacity
-                            g0 = upstream[frame, 0, y, block]
-                            g1 = upstream[frame, 1, y, block]
-                            g2 = upstream[frame, 2, y, block]
-                            before = _ONES8
-                            rest = vec8()
-                            if stamp[y, block] == frame:
-                                before = passed[y, block]
-                                rest = behind[y, block]
-                            else:
-                                rest = (
-                                    wp.cw_mul(g0, image[frame, 0, y, block])
-                                    + wp.cw_mul(g1, image[frame, 1, y, block])
-                                    + wp.cw_mul(g2, image[frame, 2, y, block])
-                                )
-                            after = wp.cw_mul(before, _passed8(q))
-                            stopped = before - after
-                            gc = g0 * red + g1 * green + g2 * blue
-                            rest = rest - wp.cw_mul(gc, stopped)
-                            stamp[y, block] = frame
-                            passed[y, block] = after
-                            behind[y, block] = rest
-                            gp = wp.cw_mul(q, wp.cw_mul(after, gc) - rest)
-                            gpx = wp.cw_mul(gp, dx)
-                            m += gp
-                            mx += gpx
-                            mxx += wp.cw_mul(gpx, dx)
-                            my += gp * dy
-                            mxy += gpx * dy
-                            myy += gp * (dy * dy)
-                            to_red += wp.cw_mul(g0, stopped)
-                            to_green += wp.cw_mul(g1, stopped)
-                            to_blue += wp.cw_mul(g2, stopped)
-            sx = wp.dot(mx, _ONES8)
-            sy = wp.dot(my, _ONES8)
-            gradient[0, frame, k] = a * sx + b * sy
-            gradient[1, frame, k] = b * sx + c * sy
-            gradient[2, frame, k] = -0.5 * wp.dot(mxx, _ONES8)
-            gradient[3, frame, k] = -wp.dot(mxy, _ONES8)
-            gradient[4, frame, k] = -0.5 * wp.dot(myy, _ONES8)
-            gradient[5, frame, k] = wp.dot(m, _ONES8) / wp.max(opacity, _CUTOFF)
-            gradient[6, frame, k] = wp.dot(to_red, _ONES8)
-            gradient[7, frame, k] = wp.dot(to_green, _ONES8)
-            gradient[8, frame, k] = wp.dot(to_blue, _ONES8)
+        for rank in range(order.shape[1]):
+            _trace(params, reach, image, upstream, gradient, width, frame, order[frame, rank], passed, behind, stamp)
 
 
 _loading = threading.Lock()
@@ -311,6 +288,27 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)  # the threads of a pool do not survive a fork
 
 
+@contextmanager
+def _without_driver_warning() -> Iterator[None]:
+    """Keep Warp's line about a missing GPU driver, which its native code writes past every log level, off stderr."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            written.seek(0)
+            for line in written:
+                if b"CUDA driver" not in line:
+                    os.write(2, line)
+
+
 def load() -> None:
     """Compile the kernels, or fetch them from Warp's cache; only the first call does anything.
 
@@ -323,7 +321,8 @@ def load() -> None:
             return
         level, wp.config.log_level = wp.config.log_level, max(wp.config.log_level, wp.LOG_ERROR)
         try:
-            wp.init()
+            with _without_driver_warning():
+                wp.init()
             wp.load_module(module=composite.module, device="cpu")
         except OSError as error:
             raise SkeletonLLMError(
@@ -335,29 +334,31 @@ def load() -> None:
         _loaded = True
 
 
-def _workspace(height: int, width: int, lanes: int, planes: int) -> list[wp.array]:
-    """This thread's scratch: `planes` arrays (height, width / lanes) of lane vectors and one of stamps, kept between calls."""
+def _workspace(height: int, width: int, planes: int) -> list[wp.array]:
+    """This thread's scratch, kept between calls: `planes` planes of floats, and one of a stamp a block of lanes."""
     kept = _local.__dict__.setdefault("workspaces", {})
-    key = (height, width, lanes, planes)
+    key = (height, width, planes)
     if key not in kept:
-        kept.clear() if len(kept) > 8 else None
-        shape = (height, width // lanes)
-        dtype = vec16 if lanes == 16 else vec8
+        if len(kept) >= 8:
+            kept.clear()
         kept[key] = [
-            *(wp.empty(shape, dtype=dtype, device="cpu") for _ in range(planes)),
-            wp.empty(shape, dtype=wp.int32, device="cpu"),
+            *(wp.empty((height, width), dtype=wp.float32, device="cpu") for _ in range(planes)),
+            wp.empty((height, width // LANES), dtype=wp.int32, device="cpu"),
         ]
     return kept[key]
 
 
-def _over_frames(kernel: Any, inputs: Sequence[Any], frames: int, size: tuple[int, int, int, int], workers: int) -> None:
-    """Run `kernel` over `frames` frames, cut into one range a worker."""
+def _over_frames(kernel: Any, inputs: Sequence[Any], image: wp.array, planes: int, workers: int) -> None:
+    """Run `kernel` over the frames of `image`, cut into one range a worker."""
     global _pool, _pool_size
+    load()
+    frames, _, height, width = image.shape
     workers = max(1, min(workers, frames))
     edges = np.linspace(0, frames, workers + 1).astype(int).tolist()
 
     def work(begin: int, end: int) -> None:
-        wp.launch(kernel, dim=1, inputs=[*inputs, begin, end, *_workspace(*size)], device="cpu")
+        scratch = _workspace(height, width, planes)
+        wp.launch(kernel, dim=1, inputs=[*inputs, begin, end, *scratch], device="cpu")
 
     if workers == 1:
         work(0, frames)
@@ -366,7 +367,7 @@ def _over_frames(kernel: Any, inputs: Sequence[Any], frames: int, size: tuple[in
         if _pool is None or _pool_size < workers:
             _pool, _pool_size = ThreadPoolExecutor(workers, thread_name_prefix="skeletonllm-render"), workers
         pool = _pool
-    for done in [pool.submit(work, begin, end) for begin, end in zip(edges, edges[1:], strict=False)]:
+    for done in [pool.submit(work, begin, end) for begin, end in pairwise(edges)]:
         done.result()
 
 
@@ -380,13 +381,11 @@ def forward(
             [1/px²], opacity, red, green, blue of N Gaussians in F frames.
         reach: (F, N) float32: 2 ln(opacity / CUTOFF), the squared Mahalanobis radius that is drawn; ≤ 0 draws nothing.
         order: (F, N) int32: Gaussians of each frame from front to back; a permutation of 0..N-1.
-        image: (F, 3, H, W / 16) vec16, overwritten.
+        image: (F, 3, H, W) float32, overwritten; W a multiple of LANES.
         width: columns that are asked for, at most W.
         workers: threads.
     """
-    load()
-    frames, _, height, blocks = image.shape
-    _over_frames(composite, [params, reach, order, image, width], frames, (height, blocks * 16, 16, 1), workers)
+    _over_frames(composite, [params, reach, order, image, width], image, 1, workers)
 
 
 def backward(
@@ -404,11 +403,9 @@ def backward(
 
     Args:
         params, reach, order, width, workers: as given to `forward`.
-        image: (F, 3, H, W / 8) vec8, what `forward` made.
-        upstream: (F, 3, H, W / 8) vec8, gradient of the loss with respect to the image; 0 in columns from `width` on.
+        image: (F, 3, H, W) float32, what `forward` made.
+        upstream: (F, 3, H, W) float32, gradient of the loss with respect to the image; 0 in columns from `width` on.
         gradient: (9, F, N) float32, overwritten.
     """
-    load()
-    frames, _, height, blocks = image.shape
     inputs = [params, reach, order, image, upstream, gradient, width]
-    _over_frames(composite_adjoint, inputs, frames, (height, blocks * 8, 8, 2), workers)
+    _over_frames(composite_adjoint, inputs, image, 2, workers)

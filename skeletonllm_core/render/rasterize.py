@@ -20,7 +20,8 @@ def rasterize(params: torch.Tensor, depth: torch.Tensor, height: int, width: int
 
     Args:
         params: (9, F, N) float32 on the CPU: centre u, v [px, pixel (0, 0) is centred at (.5, .5)], inverse covariance
-            a, b, c [1/px²], opacity, red, green, blue. A Gaussian with a value that is not finite is not drawn.
+            a, b, c [1/px²], opacity, red, green, blue. A Gaussian is not drawn where one of them is not finite, the
+            inverse covariance is not positive definite, or the opacity is not in 0..1.
         depth: (F, N) float32 [m] in front of the camera; not finite = not drawn.
         height, width: of the image [px].
 
@@ -49,13 +50,13 @@ class _Rasterize(torch.autograd.Function):
         frames, count = depth.shape
         order = torch.argsort(depth.detach(), dim=1, stable=True).to(torch.int32)
         reach = 2 * torch.log(params[5] / kernels.CUTOFF)
-        finite = torch.isfinite(params[6:].sum(0)) & torch.isfinite(depth.detach())
-        reach = torch.where(finite & torch.isfinite(reach), reach, reach.new_zeros(()))
+        drawn = torch.isfinite(params[6:].sum(0)) & torch.isfinite(depth.detach()) & (params[5] <= 1)
+        reach = torch.where(drawn & torch.isfinite(reach), reach, reach.new_zeros(()))
         padded = math.ceil(width / kernels.LANES) * kernels.LANES
         image = torch.empty(frames, 3, height, padded)
         if frames and count:
             kernels.forward(
-                _wrap(params), _wrap(reach), _wrap(order), _lanes(image, 16), width=width, workers=torch.get_num_threads()
+                _wrap(params), _wrap(reach), _wrap(order), _wrap(image), width=width, workers=torch.get_num_threads()
             )
         else:
             image.zero_()
@@ -79,8 +80,8 @@ class _Rasterize(torch.autograd.Function):
             _wrap(params),
             _wrap(reach),
             _wrap(order),
-            _lanes(image, 8),
-            _lanes(upstream, 8),
+            _wrap(image),
+            _wrap(upstream),
             _wrap(gradient),
             width=ctx.width,
             workers=torch.get_num_threads(),
@@ -90,9 +91,3 @@ class _Rasterize(torch.autograd.Function):
 
 def _wrap(tensor: torch.Tensor) -> wp.array:
     return wp.from_torch(tensor, requires_grad=False)
-
-
-def _lanes(planes: torch.Tensor, lanes: int) -> wp.array:
-    """(F, 3, H, W) as (F, 3, H, W / lanes) vectors of `lanes` neighbouring pixels; the same memory."""
-    dtype = kernels.vec16 if lanes == 16 else kernels.vec8
-    return wp.from_torch(planes.view(*planes.shape[:-1], -1, lanes), dtype=dtype, requires_grad=False)

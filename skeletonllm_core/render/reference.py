@@ -1,4 +1,4 @@
-"""The image in plain torch, every Gaussian over every pixel: slow, obvious, differentiable; the oracle of the kernels."""
+"""The image in plain torch, every Gaussian over every pixel: slow and obvious; the oracle of the kernels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def composite(params: torch.Tensor, depth: torch.Tensor, height: int, width: int
         image = params.new_zeros(3, height, width)
         for k in torch.argsort(depth[frame], stable=True).tolist():
             u, v, a, b, c, opacity = params[:6, frame, k]
-            if not torch.isfinite(depth[frame, k]) or not opacity > 0:
+            if not torch.isfinite(depth[frame, k]) or not 0 < opacity <= 1:
                 continue
             dx, dy = (x - u)[None, :], (y - v)[:, None]
             q = opacity * torch.exp(-0.5 * (a * dx * dx + 2 * b * dx * dy + c * dy * dy))

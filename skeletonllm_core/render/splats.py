@@ -1,9 +1,9 @@
 """CanonicalFrames → which Gaussians lie where, for any rig; no learned values.
 
-Each bone carries `ALONG` Gaussians in a row, elongated along it; the head, the hands and every joint where the tree ends
-carry a ball; a few grey dots lie on the ground. A row is as bright as its line is long, whatever the number of bones it is cut
-into, and a bone of no length shows nothing: its Gaussians are ALONG⁻¹ · length apart, have σ² = (SPREAD · spacing)² + BLUR²
-along the bone, and an opacity of SPREAD · spacing / σ of the full one.
+Each bone carries `ALONG` Gaussians in a row, elongated along it; the head, the hands and every joint where the tree
+ends carry a ball; a few grey dots lie on the ground. A row is as bright as its line is long, whatever the number of
+bones it is cut into, and a bone of no length shows nothing: with its Gaussians a distance d apart, each has
+σ² = (SPREAD d)² + BLUR² along the bone and SPREAD d / σ of the full opacity.
 """
 
 from __future__ import annotations
@@ -136,9 +136,7 @@ def bone_batch(
     ball_part = np.full((total, balls_wide), _OTHER, np.int64)
     base = 1
     person_row = []
-    for (index, _), shape, body, column, ball_at in zip(
-        persons, shapes, bodies, bone_column, ball_column, strict=True
-    ):
+    for (index, _), shape, body, column, ball_at in zip(persons, shapes, bodies, bone_column, ball_column, strict=True):
         ends, end_parts, balls, round_parts = body
         rows = slice(first_frame[index], first_frame[index + 1])
         steps = base + shape[1] * np.arange(shape[0])
@@ -235,7 +233,7 @@ def _rig(
 
 
 def _part_of_bone(start: BodyPart | None, end: BodyPart | None) -> int:
-    """A bone is what its first joint moves; from the middle of the body to a side it is a shoulder, a hip, or the side's."""
+    """A bone is what its first joint moves; from the body's middle to a side it is a shoulder, a hip, or the side's."""
     if start is None or end is None:
         return _INDEX[start or end]
     if start.side is None and end.side is not None and end not in _HIPS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from skeletonllm_core.errors import SkeletonLLMError
-from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Keypoints, Person
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+SIDES_SWAPPED = frozenset({"msr_action3d"})
+"""Packs whose joint names call the left side right: there the feet of every body point backward by its own names, and
+nine in ten one-armed actions would be done with the left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,8 @@ def read_packs(folder: Path, *, sources: Iterable[str] | None = None) -> Iterato
         begin, end = pack["clip_offsets"][row["index"] : row["index"] + 2]
         positions = pack["pos_rel"][begin:end].astype(np.float32) + pack["root"][begin:end, None]
         names = [str(name) for name in pack["names"]]
+        if source in SIDES_SWAPPED:
+            names = [_other_side(name) for name in names]
         split = VALIDATION if row["split"] == TRAIN and is_validation(row) else row["split"]
         yield LabelledClip(
             row["id"],
@@ -91,9 +97,14 @@ def read_packs(folder: Path, *, sources: Iterable[str] | None = None) -> Iterato
             split,
             row["label"],
             tuple(row["captions"]) if "template" not in (row.get("caption_source") or "") else (),
-            unmirrored(Keypoints.from_arrays(positions, names, pack["parents"], float(row["fps"]), row["id"])),
+            Keypoints.from_arrays(positions, names, pack["parents"], float(row["fps"]), row["id"]),
             row.get("style") or "",
         )
+
+
+def _other_side(name: str) -> str:
+    swapped = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
+    return re.sub("left|right|Left|Right", lambda side: swapped[side[0]], name)
 
 
 def data_hash(clips: Iterable[LabelledClip]) -> str:

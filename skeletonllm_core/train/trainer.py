@@ -156,7 +156,6 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
         helper.load_state_dict(state["helper"])
         optimiser.load_state_dict(state["optimiser"])
         average, first = state["average"], state["step"]
-        torch.set_rng_state(state["chance"])
         say(f"going on at step {first}")
     sources = sorted(recipe.mix)
     shares = np.array([recipe.mix[source] for source in sources])
@@ -167,6 +166,7 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
     for step in range(first, recipe.steps):
         # A step's chance depends on its number alone, so a resumed run draws what an unbroken one would have drawn.
         rng = np.random.default_rng([recipe.seed, 3, step])
+        torch.manual_seed(int(rng.integers(2**31)))
         samples = []
         for source in rng.choice(sources, recipe.batch, p=shares):
             group = groups[source]
@@ -201,7 +201,7 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
         if done % recipe.save_every == 0 or done == recipe.steps:
             state = {
                 "model": model.state_dict(), "renderer": renderer.state_dict(), "helper": helper.state_dict(),
-                "optimiser": optimiser.state_dict(), "average": average, "step": done, "chance": torch.get_rng_state(),
+                "optimiser": optimiser.state_dict(), "average": average, "step": done,
             }
             torch.save(state, resume.with_suffix(".partial"))
             os.replace(resume.with_suffix(".partial"), resume)

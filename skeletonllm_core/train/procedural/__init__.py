@@ -1,11 +1,11 @@
 """Procedural human motion: labelled clips made by this project itself, so they may be shipped and trained on.
 
-`generate` draws a body (1.5–1.95 m, limbs ±12 %), a mood, a tempo, a frame rate, a heading and a place, and performs one of
-`ACTIONS` on one of `RIGS`. The same seed gives the same performance on every rig. Where an action uses one arm or leg and
-its name does not say which, the side is drawn.
+`generate` draws a body (1.5–1.95 m, limbs ±12 %), a mood, a tempo, a frame rate, a heading and a place, and performs
+one of `ACTIONS` on one of `RIGS`. The same seed gives the same performance on every rig. Where an action uses one arm
+or leg and its name does not say which, the side is drawn.
 
-Seeds: training draws below `TRAINING_SEEDS`; `EXAMPLE_SEEDS` and above belong to the clips of ``examples/``, so that no model
-of ours was trained on what its demo shows.
+Seeds: training draws below `TRAINING_SEEDS`; `EXAMPLE_SEEDS` and above belong to the clips of ``examples/``, so that no
+model of ours was trained on what its demo shows.
 """
 
 from __future__ import annotations

@@ -91,10 +91,9 @@ class Actor:
         take.add("z", sway[:, 1])
         breath = np.sin(2 * np.pi * (self.between(0.2, 0.35) * t + rng.random()))
         take.add("spine", -0.7 * breath + 0.75 * self.stoop)
-        take.add("pitch", np.full(len(t), 0.25 * self.stoop + self.between(-2, 2)))
-        take.add("nod", np.full(len(t), self.between(-4, 8) - 0.5 * self.stoop))
-        take.add("y", np.full(len(t), -body.leg * self.between(0.0, 0.01)))
-        still = np.ones(len(t))
+        take.add("pitch", 0.25 * self.stoop + self.between(-2, 2))
+        take.add("nod", self.between(-4, 8) - 0.5 * self.stoop)
+        take.add("y", -body.leg * self.between(0.0, 0.01))
         abd, flex, rot, pron = self.between(5, 12), self.between(-2, 9), self.between(-18, 6), self.between(10, 35)
         for side in SIDES:
             small = wander(rng, t, noise * np.array([1.2, 0.9, 1.5, 1.8]), 0.1, 1.2)
@@ -102,7 +101,7 @@ class Actor:
             take.add(f"{side}_abd", small[:, 1] + abd + self.between(-2, 2))
             take.add(f"{side}_rot", small[:, 2] + rot + self.between(-4, 4))
             take.add(f"{side}_elbow", small[:, 3] + self.elbow + self.between(-5, 5))
-            take.add(f"{side}_pron", still * (pron + self.between(-8, 8)))
+            take.add(f"{side}_pron", pron + self.between(-8, 8))
             take.add(f"{side}_shrug", 0.8 * breath)
             take.curl[side] = self.between(8, 28)
         return take
@@ -126,7 +125,7 @@ def random_actor(rng: np.random.Generator, fps: float) -> Actor:
 
 
 def stand_at(take: Take, side: str, x: float, z: float, heading: float) -> tuple[float, float, float]:
-    """Where a foot stands (x, z [m], yaw [degrees]) under a body at (x, z) that faces `heading` [degrees, left positive]."""
+    """Where a foot stands (x, z [m], yaw [degrees]) under a body at (x, z) [m] that faces `heading` [degrees]."""
     foot = take.feet[side]
     across = SIGN[side] * take.half_stance
     angle = np.radians(heading)
@@ -141,7 +140,7 @@ class Gait:
         speed: along the path [m/s]; negative walks backward.
         cadence: steps a second. duty: share of a stride for which a foot is on the ground.
         lift: height of the swinging ankle [m]. off, strike: heel rise and toe rise [degrees].
-        bob: vertical swing of the pelvis [m], positive highest over the standing foot (walking), negative lowest (running).
+        bob: vertical swing of the pelvis [m]; positive: highest over the standing foot (walking), negative: lowest.
         sink: how much lower the pelvis is than in standing [m].
         arms: swing of the upper arm [degrees]. elbows: bend of the elbow [degrees]. lean: trunk [degrees].
         hips: turn of the pelvis [degrees]. width: distance of the foot's track from the path, in half hip widths.
@@ -198,10 +197,14 @@ def go(actor: Actor, take: Take, gait: Gait, turn: np.ndarray | None = None, tra
         for number in range(first, last + 1):
             landing = number + offset
             land = float(np.interp(landing, phase_at, grid))
-            middle = float(np.interp(landing + 0.5 * duty, phase_at, grid))
+            middle = float(np.interp(landing + 0.46 * duty, phase_at, grid))
             facing = float(np.interp(middle, grid, heading_at))
             across = SIGN[side] * gait.width * body.hip_width
-            x = float(np.interp(middle, grid, x_at)) + across * np.cos(np.radians(facing)) + actor.between(-1, 1) * 0.008
+            x = (
+                float(np.interp(middle, grid, x_at))
+                + across * np.cos(np.radians(facing))
+                + actor.between(-1, 1) * 0.008
+            )
             z = float(np.interp(middle, grid, z_at)) - across * np.sin(np.radians(facing)) + actor.between(-1, 1) * 0.01
             yaw = facing + SIGN[side] * out
             if number == first:
@@ -238,14 +241,16 @@ def go(actor: Actor, take: Take, gait: Gait, turn: np.ndarray | None = None, tra
         take.add(f"{side}_flex", amount * (part + 0.08) - 0.12 * bend)
         take.add(f"{side}_elbow", bend + (0.35 * amount + 0.04 * bend) * late)
         take.add(f"{side}_hor", -0.35 * np.maximum(amount * part, 0.0))
-        take.add(f"{side}_rot", -0.18 * bend + 0.0 * t)
-        take.add(f"{side}_abd", 0.04 * bend + 0.0 * t)
+        take.add(f"{side}_rot", -0.18 * bend)
+        take.add(f"{side}_abd", 0.04 * bend)
         if bend > 45:
             take.curl[side] = actor.between(35, 70)
     return phase
 
 
-def pace_about(actor: Actor, take: Take, marks: Sequence[tuple[float, float, float, float]], first: str, height: float) -> None:
+def pace_about(
+    actor: Actor, take: Take, marks: Sequence[tuple[float, float, float, float]], first: str, height: float
+) -> None:
     """Alternate steps: each mark is (landing time [s], x, z [m] of the body, heading [degrees]) for the next foot."""
     side = first
     before = {"l": -1.0, "r": -1.0}

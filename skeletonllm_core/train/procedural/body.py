@@ -117,7 +117,7 @@ def random_body(rng: np.random.Generator, *, spread: float = 0.12) -> Body:
             place = np.array([along, up, forward]) + share * length * direction / np.linalg.norm(direction)
             side[f"{finger}{joint}"] = tuple(np.array(side["wrist"]) + hand * place)
     points = {name: scale * np.array(place) for name, place in middle.items()}
-    for name, place in side.items():
-        points[f"l_{name}"] = scale * np.array(place)
-        points[f"r_{name}"] = scale * np.array(place) * (-1.0, 1.0, 1.0)
+    for name, landmark in side.items():
+        points[f"l_{name}"] = scale * np.array(landmark)
+        points[f"r_{name}"] = scale * np.array(landmark) * (-1.0, 1.0, 1.0)
     return Body(height, points, scale * thigh, scale * shin, scale * 0.176 * arms, scale * 0.150 * arms)

@@ -60,7 +60,7 @@ def smoothstep(u: np.ndarray) -> np.ndarray:
 
 
 def wander(rng: np.random.Generator, at: np.ndarray, amplitudes: np.ndarray, low: float = 0.1, high: float = 0.9):
-    """(T, C) slow aperiodic drift: three sine waves a channel, of `low`–`high` Hz, standard deviation `amplitudes` (C,)."""
+    """(T, C) slow aperiodic drift of standard deviation `amplitudes` (C,): three sines a channel, `low`–`high` Hz."""
     count = len(amplitudes)
     hertz = rng.uniform(low, high, (3, count))
     phase = rng.uniform(0, 2 * np.pi, (3, count))
@@ -80,3 +80,11 @@ def smoothed(values: np.ndarray, frames: float) -> np.ndarray:
     padded = np.concatenate([np.repeat(flat[:1], reach, 0), flat, np.repeat(flat[-1:], reach, 0)])
     columns = [np.convolve(padded[:, column], kernel, mode="valid") for column in range(flat.shape[1])]
     return np.stack(columns, axis=1).reshape(values.shape)
+
+
+def dilated(values: np.ndarray, frames: int) -> np.ndarray:
+    """(T,) the largest value within `frames` frames before and after."""
+    if frames < 1:
+        return values
+    padded = np.pad(values, frames, mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * frames + 1).max(axis=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skeletonllm_core.train.procedural.actor import OTHER, SIGN, Actor, ramp
+from skeletonllm_core.train.procedural.actor import OTHER, SIGN, Actor
 from skeletonllm_core.train.procedural.curves import window
 from skeletonllm_core.train.procedural.take import SIDES, Step, Take
 
@@ -14,46 +14,39 @@ def stand(actor: Actor) -> Take:
     return take
 
 
-def _lift_arm(actor: Actor, take: Take, side: str, times: list[float], level: float) -> None:
-    """Raise an arm to `level` degrees at times[1], hold to times[2], lower it to times[3] (never, if there are but three)."""
-    down = [0.0] if len(times) == 4 else []
-    front = actor.between(0, 1)
-    bend = actor.between(-10, 28)
-    lag = actor.between(0.0, 0.05)
-    if front < 0.55:
-        aside = actor.between(-4, 12)
-        take.arm(
-            side, times, lag, flex=[0, level, level + actor.between(-5, 3), *down], abd=[0, aside, aside, *down],
-            elbow=[0, bend, bend, *down], pron=[0, -10, -10, *down],
-        )  # fmt: skip
-        if len(times) == 4:
-            take.key([times[0], 0.5 * (times[0] + times[1]), times[1]], **{f"{side}_elbow": [0, actor.between(0, 45), 0]})
-    else:
-        turn = actor.between(50, 90)
-        take.arm(
-            side, times, lag, abd=[0, level, level + actor.between(-5, 3), *down], rot=[0, turn, turn, *down],
-            elbow=[0, bend, bend, *down], flex=[0, 6, 6, *down],
-        )  # fmt: skip
-
-
 def _raise(actor: Actor, sides: tuple[str, ...]) -> Take:
+    """Raise arms forward or sideways, hold them up and, mostly, lower them again."""
     rest = actor.rest()
     if actor.chance(0.8):
         times = actor.times(rest, 0.7, actor.between(0.1, 1.4), 0.75, actor.rest())
-        keys = list(times[1:5])
+        keys, down = list(times[1:5]), [0.0]
     else:
         times = actor.times(rest, 0.75, actor.between(0.4, 1.5))
-        keys = list(times[1:4])
+        keys, down = list(times[1:4]), []
     take = actor.take(times[-1])
     level = float(np.clip(actor.between(142, 172) * actor.size**0.35, 118, 176))
+    forward = actor.chance(0.55)
+    bend, aside, turn = actor.between(-10, 28), actor.between(-4, 12), actor.between(50, 90)
+    fold = actor.between(0, 45) if forward and down else 0.0
     for side in sides:
-        own = level + actor.between(-5, 5)
-        _lift_arm(actor, take, side, keys, own)
+        lag = actor.between(0.0, 0.05)
+        high, bent = level + actor.between(-4, 4), bend + actor.between(-4, 4)
+        held = high + actor.between(-5, 3)
+        if forward:
+            take.arm(
+                side, keys, lag, flex=[0, high, held, *down], abd=[0, aside, aside, *down],
+                elbow=[0, bent, bent, *down], pron=[0, -10, -10, *down],
+            )  # fmt: skip
+        else:
+            take.arm(
+                side, keys, lag, abd=[0, high, held, *down], rot=[0, turn, turn, *down],
+                elbow=[0, bent, bent, *down], flex=[0, 6, 6, *down],
+            )  # fmt: skip
+        take.arm(side, [keys[0], 0.5 * (keys[0] + keys[1]), keys[1]], elbow=[0, fold, 0])
     lean = 0.0 if len(sides) == 2 else -SIGN[sides[0]] * actor.between(1, 6)
-    back = [0.0] * (len(keys) - 3)
     take.key(
-        keys, spine=[0, -4, -4, *back], bend=[0, lean, lean, *back], twist=[0, -0.6 * lean, -0.5 * lean, *back],
-        nod=[0, actor.between(-14, 3), -4, *back], x=[0, -0.004 * lean, -0.004 * lean, *back],
+        keys, spine=[0, -4, -4, *down], bend=[0, lean, lean, *down], twist=[0, -0.6 * lean, -0.5 * lean, *down],
+        nod=[0, actor.between(-14, 3), -4, *down], x=[0, -0.004 * lean, -0.004 * lean, *down],
     )  # fmt: skip
     return take
 
@@ -71,6 +64,7 @@ def raise_both(actor: Actor) -> Take:
 
 
 def _wave(actor: Actor, sides: tuple[str, ...]) -> Take:
+    """Raise arms and swing the hands from side to side."""
     swings = actor.reps(2, 6)
     rate = actor.between(1.0, 1.9) * actor.tempo**0.8
     wave = swings / rate
@@ -87,43 +81,45 @@ def _wave(actor: Actor, sides: tuple[str, ...]) -> Take:
     on_off = window(on - 0.25, off + 0.25, t, 0.3)
     swing = np.sin(2 * np.pi * rate * (t - on) + actor.between(-0.6, 0.6)) * on_off
     late = np.sin(2 * np.pi * rate * (t - on) - 0.6) * on_off
-    kind = actor.rng.choice(4, p=[0.3, 0.4, 0.2, 0.1])
+    kind = int(actor.rng.choice(4, p=[0.3, 0.4, 0.2, 0.1]))
     opposed = actor.chance(0.25)
+    # What waves: the whole arm, held high; the forearm, upper arm out to the side; the forearm, upper arm in front; a
+    # straight arm over the head.
+    levels = ((140, 165), (55, 100), (38, 80), (150, 168))
+    bends = ((-8, 25), (60, 88), (95, 122), (-6, 12))
+    level, bend = actor.between(*levels[kind]), actor.between(*bends[kind])
+    turn, flex = actor.between(70, 92), actor.between(5, 35)
     for side in sides:
         part = -1.0 if opposed and side == "r" else 1.0
         size = actor.size * actor.between(0.9, 1.1)
-        if kind == 0:  # the whole arm, high
-            level, bend, turn = actor.between(140, 165), actor.between(-8, 25), actor.between(60, 90)
-            take.arm(side, keys, abd=[0, level, level, *down], rot=[0, turn, turn, *down], elbow=[0, bend, bend, *down])
+        high, bent = level + actor.between(-4, 4), bend + actor.between(-4, 4)
+        if kind == 0:
+            take.arm(side, keys, abd=[0, high, high, *down], rot=[0, turn, turn, *down], elbow=[0, bent, bent, *down])
             take.add(f"{side}_abd", 18 * size * part * swing)
             take.add(f"{side}_elbow", 10 * size * (1 - part * late) * on_off)
-        elif kind == 1:  # the forearm, upper arm out to the side
-            level, bend = actor.between(55, 100), actor.between(60, 88)
-            turn, flex = actor.between(72, 92), actor.between(5, 35)
+        elif kind == 1:
             take.arm(
-                side, keys, abd=[0, level, level, *down], rot=[0, turn, turn, *down], elbow=[0, bend, bend, *down],
+                side, keys, abd=[0, high, high, *down], rot=[0, turn, turn, *down], elbow=[0, bent, bent, *down],
                 flex=[0, flex, flex, *down], pron=[0, 25, 25, *down],
             )  # fmt: skip
             take.add(f"{side}_elbow", 27 * size * part * swing)
             take.add(f"{side}_abd", -7 * size * part * late)
-        elif kind == 2:  # the forearm, upper arm in front
-            level, bend = actor.between(38, 80), actor.between(95, 122)
+        elif kind == 2:
             take.arm(
-                side, keys, flex=[0, level, level, *down], abd=[0, 22, 22, *down], elbow=[0, bend, bend, *down],
+                side, keys, flex=[0, high, high, *down], abd=[0, 22, 22, *down], elbow=[0, bent, bent, *down],
                 rot=[0, 22, 22, *down], pron=[0, 45, 45, *down],
             )  # fmt: skip
             take.add(f"{side}_rot", 26 * size * part * swing)
             take.add(f"{side}_wrist", -10 * size * part * late)
-        else:  # a straight arm swung across, over the head
-            level, bend = actor.between(150, 168), actor.between(-6, 12)
-            take.arm(side, keys, flex=[0, level, level, *down], abd=[0, 10, 10, *down], elbow=[0, bend, bend, *down])
+        else:
+            take.arm(side, keys, flex=[0, high, high, *down], abd=[0, 10, 10, *down], elbow=[0, bent, bent, *down])
             take.add(f"{side}_abd", 24 * size * part * swing)
         take.curl[side] = actor.between(2, 12)
     lean = 0.0 if len(sides) == 2 else -SIGN[sides[0]] * actor.between(0, 5)
     take.key(keys, bend=[0, lean, lean, *down], spine=[0, -2, -2, *down], x=[0, -0.004 * lean, -0.004 * lean, *down])
     sign = 0.0 if len(sides) == 2 else SIGN[sides[0]]
     take.add("bend", -1.2 * sign * late * actor.size)
-    take.add("look", 0.0 * t + sign * actor.between(-4, 8))
+    take.add("look", sign * actor.between(-4, 8))
     return take
 
 
@@ -159,7 +155,13 @@ def clap(actor: Actor) -> Take:
         sign = SIGN[side]
         target = np.stack([sign * apart, high + sign * tilt, ahead + 0 * t], axis=1)
         take.arm(
-            side, keys, flex=[0, 38, 38, 0], elbow=[0, 65, 65, 0], rot=[0, -22, -22, 0], abd=[0, 8, 8, 0], pron=[0, -12, -12, 0]
+            side,
+            keys,
+            flex=[0, 38, 38, 0],
+            elbow=[0, 65, 65, 0],
+            rot=[0, -22, -22, 0],
+            abd=[0, 8, 8, 0],
+            pron=[0, -12, -12, 0],
         )
         take.reach(side, keys, [0, 1, 1, 0], target, "chest")
         take.curl[side] = 4.0
@@ -168,7 +170,9 @@ def clap(actor: Actor) -> Take:
     return take
 
 
-def _steady_step(actor: Actor, take: Take, side: str, start: float, land: float, ahead: float, back: float | None = None) -> None:
+def _steady_step(
+    actor: Actor, take: Take, side: str, start: float, land: float, ahead: float, back: float | None = None
+) -> None:
     """A step forward with one foot, [m]; the foot returns after `back` [s] if given."""
     foot = take.feet[side]
     take.step(side, Step(start, land, foot.x, foot.z + ahead, foot.yaw, 0.07, 18.0, 8.0))
@@ -204,10 +208,16 @@ def drink(actor: Actor) -> Take:
     middle = 0.5 * (body.points["l_shoulder"] + body.points["r_shoulder"])
     hand = mouth - middle + np.array([SIGN[side] * 0.035, -0.01, 0.045]) * body.height
     take.arm(
-        side, keys, flex=[0, 42, 52, 0], abd=[0, 22, 30, 0], elbow=[0, 112, 118, 0], rot=[0, -38, -34, 0], pron=[0, 0, 8, 0]
+        side,
+        keys,
+        flex=[0, 42, 52, 0],
+        abd=[0, 22, 30, 0],
+        elbow=[0, 112, 118, 0],
+        rot=[0, -38, -34, 0],
+        pron=[0, 0, 8, 0],
     )
     sip = 0.02 * body.height
-    target = np.stack([hand, hand + (0, 0.2 * sip, 0), hand + (0, sip, -0.2 * sip), hand])
+    target = hand + sip * np.array([[0, 0, 0], [0, 0.2, 0], [0, 1, -0.2], [0, 0, 0]])
     take.reach(side, keys, [0, 0.97, 0.97, 0], target, "chest")
     middle_time = 0.5 * (keys[1] + keys[2])
     take.key([keys[1] - 0.1, middle_time, keys[2]], nod=[0, -actor.between(12, 26), 0], spine=[0, -4, 0])
@@ -216,10 +226,18 @@ def drink(actor: Actor) -> Take:
 
 
 def _guard(actor: Actor, take: Take, keys: list[float], sides: tuple[str, ...] = SIDES) -> None:
+    """Both fists before the chest, from keys[1] to keys[2]."""
+    guard = actor.between(30, 45)
     for side in sides:
-        high = actor.between(30, 45)
+        high = guard + actor.between(-4, 4)
         take.arm(
-            side, keys, flex=[0, high, high, 0], abd=[0, 10, 10, 0], elbow=[0, 105, 105, 0], rot=[0, -14, -14, 0], pron=[0, 10, 10, 0]
+            side,
+            keys,
+            flex=[0, high, high, 0],
+            abd=[0, 10, 10, 0],
+            elbow=[0, 105, 105, 0],
+            rot=[0, -14, -14, 0],
+            pron=[0, 10, 10, 0],
         )
         take.curl[side] = 75.0
 
@@ -257,8 +275,15 @@ def forward_punch(actor: Actor) -> Take:
         take.key(times, **{f"{fist}_elbow": [0, -0.2 * bent, 5 - bent, 7 - bent, 0]})
         sign = -SIGN[fist]
         push = sign * actor.between(14, 28) * actor.size
-        take.key(times, -0.04, twist=[0, 0.3 * push, 0.75 * push, 0.7 * push, 0], yaw=[0, 0.2 * push, 0.45 * push, 0.4 * push, 0])
-        take.key(times, look=[0, -0.4 * push, -1.1 * push, -1.0 * push, 0], spine=[0, 2, 6, 6, 0], z=[0, 0.01, 0.05, 0.05, 0])
+        take.key(
+            times,
+            -0.04,
+            twist=[0, 0.3 * push, 0.75 * push, 0.7 * push, 0],
+            yaw=[0, 0.2 * push, 0.45 * push, 0.4 * push, 0],
+        )
+        take.key(
+            times, look=[0, -0.4 * push, -1.1 * push, -1.0 * push, 0], spine=[0, 2, 6, 6, 0], z=[0, 0.01, 0.05, 0.05, 0]
+        )
     take.key(keys, y=[0, -0.03, -0.03, 0])
     return take
 
@@ -268,18 +293,25 @@ def side_boxing(actor: Actor) -> Take:
     count = actor.reps(1, 3)
     lead, ready = actor.rest(), actor.between(0.35, 0.55)
     beat = actor.between(0.55, 0.85) / actor.tempo**0.7
-    take = actor.take(float(np.clip(lead + ready + count * beat + 0.5 + actor.rest(), 1.0, 6.0)), stance=actor.between(1.3, 1.9))
+    take = actor.take(
+        float(np.clip(lead + ready + count * beat + 0.5 + actor.rest(), 1.0, 6.0)), stance=actor.between(1.3, 1.9)
+    )
     on, off = lead + ready, lead + ready + count * beat
     keys = [lead, on, off, off + 0.5]
     _guard(actor, take, keys)
     sign = SIGN[side]
     for number in range(count):
         hit = on + beat * (number + 0.42)
-        times = [on + beat * number, hit - 0.1, hit, hit + 0.07, on + beat * (number + 1)]
+        times = [on + beat * number, hit - 0.16, hit, hit + 0.07, on + beat * (number + 1)]
         turn = sign * actor.between(10, 30)
         bent = 105.0 + actor.elbow
         take.arm(
-            side, times, abd=[0, 35, 74, 74, 0], flex=[0, -8, -30, -30, 0], rot=[0, 10, 25, 25, 0], pron=[0, 20, 45, 45, 0]
+            side,
+            times,
+            abd=[0, 35, 74, 74, 0],
+            flex=[0, -8, -30, -30, 0],
+            rot=[0, 10, 25, 25, 0],
+            pron=[0, 20, 45, 45, 0],
         )
         take.key(times, **{f"{side}_elbow": [0, -0.25 * bent, 7 - bent, 9 - bent, 0]})
         take.key(times, -0.04, twist=[0, -0.3 * turn, turn, turn, 0], bend=[0, 0, 0.25 * turn, 0.25 * turn, 0])
@@ -303,12 +335,30 @@ def throw(actor: Actor) -> Take:
     other = OTHER[side]
     take.arm(other, keys, flex=[0, 58, 50, 5, -12, 0], abd=[0, 18, 20, 18, 14, 0], elbow=[0, 15, 20, 45, 35, 0])
     wind = sign * actor.between(22, 42) * size
-    take.key(keys, -0.03, twist=[0, wind, 0.9 * wind, -0.7 * wind, -0.8 * wind, 0], yaw=[0, 0.7 * wind, 0.5 * wind, -0.3 * wind, -0.4 * wind, 0])
+    take.key(
+        keys,
+        -0.03,
+        twist=[0, wind, 0.9 * wind, -0.7 * wind, -0.8 * wind, 0],
+        yaw=[0, 0.7 * wind, 0.5 * wind, -0.3 * wind, -0.4 * wind, 0],
+    )
     take.key(keys, look=[0, -1.4 * wind, -1.2 * wind, 0.8 * wind, 0.9 * wind, 0])
-    take.key(keys, spine=[0, -9, -9, 12, 20, 0], bend=[0, -0.25 * wind, -0.25 * wind, 0.2 * wind, 0.1 * wind, 0], z=[0, -0.07, -0.06, 0.08, 0.1, 0])
+    take.key(
+        keys,
+        spine=[0, -9, -9, 12, 20, 0],
+        bend=[0, -0.25 * wind, -0.25 * wind, 0.2 * wind, 0.1 * wind, 0],
+        z=[0, -0.07, -0.06, 0.08, 0.1, 0],
+    )
     take.key(keys, y=[0, -0.03, -0.04, -0.02, -0.04, 0])
     if actor.chance(0.65):
-        _steady_step(actor, take, other, cocked - 0.25, release - 0.08, actor.between(0.22, 0.4), back - 0.35 if actor.chance(0.5) else None)
+        _steady_step(
+            actor,
+            take,
+            other,
+            cocked - 0.25,
+            release - 0.08,
+            actor.between(0.22, 0.4),
+            back - 0.35 if actor.chance(0.5) else None,
+        )
     take.curl[side] = 45.0
     return take
 
@@ -326,7 +376,12 @@ def tennis_swing(actor: Actor) -> Take:
     other = OTHER[side]
     take.arm(other, keys, flex=[0, 48, 45, 30, 15, 0], hor=[0, -14, -10, 18, 25, 0], elbow=[0, 35, 35, 55, 60, 0])
     wind = sign * actor.between(26, 44) * actor.size
-    take.key(keys, -0.03, twist=[0, wind, wind, -0.45 * wind, -0.9 * wind, 0], yaw=[0, 0.8 * wind, 0.8 * wind, -0.2 * wind, -0.5 * wind, 0])
+    take.key(
+        keys,
+        -0.03,
+        twist=[0, wind, wind, -0.45 * wind, -0.9 * wind, 0],
+        yaw=[0, 0.8 * wind, 0.8 * wind, -0.2 * wind, -0.5 * wind, 0],
+    )
     take.key(keys, look=[0, -1.5 * wind, -1.4 * wind, 0.5 * wind, 1.0 * wind, 0], spine=[0, 6, 6, 8, 2, 0])
     shift = sign * 0.06
     take.key(keys, x=[0, shift, shift, -shift, -shift, 0], y=[0, -0.05, -0.06, -0.04, -0.02, 0])
@@ -360,7 +415,12 @@ def golf_swing(actor: Actor) -> Take:
     take.key(times_of, -0.05, yaw=[0, 0, 0.6 * wind, 0.5 * wind, -0.5 * wind, -1.1 * wind, -1.0 * wind])
     take.key(times_of, look=[0, 0, -1.3 * wind, -1.2 * wind, 0.6 * wind, 1.0 * wind, 0.9 * wind])
     take.key(times_of, spine=[14, 14, 14, 14, 14, 0, 0], pitch=[18, 18, 16, 16, 16, 4, 4], nod=[2, 2, 2, 2, 2, -6, -6])
-    take.key(times_of, x=[0, 0, 0.03 * away, 0.02 * away, 0.05 * far, 0.09 * far, 0.09 * far], z=-0.06, y=[-0.04] * 5 + [-0.02, -0.02])
+    take.key(
+        times_of,
+        x=[0, 0, 0.03 * away, 0.02 * away, 0.05 * far, 0.09 * far, 0.09 * far],
+        z=-0.06,
+        y=[-0.04] * 5 + [-0.02, -0.02],
+    )
     trail = "l" if sign > 0 else "r"
     foot = take.feet[trail]
     if through > hit + 0.05:

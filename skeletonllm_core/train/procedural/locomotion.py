@@ -9,7 +9,7 @@ from skeletonllm_core.train.procedural.take import SIDES, Step, Take
 
 
 def _walking(actor: Actor, speed: float) -> Gait:
-    """A walk at `speed` [m/s, positive]: steps get longer and quicker together (step rate ∝ speed^0.42 at constant effort)."""
+    """A walk at `speed` [m/s, positive]: steps get longer and quicker together."""
     leg = actor.body.leg
     cadence = 1.58 * speed**0.45 * np.sqrt(0.83 / leg) * actor.between(0.94, 1.06)
     reach = speed / cadence / leg
@@ -17,10 +17,10 @@ def _walking(actor: Actor, speed: float) -> Gait:
         speed=speed,
         cadence=cadence,
         duty=float(np.clip(0.68 - 0.06 * speed, 0.57, 0.66)),
-        lift=(0.05 + 0.04 * speed) * actor.size,
-        off=22 + 22 * min(speed, 1.6) * min(actor.size, 1.1),
+        lift=(0.035 + 0.025 * speed) * actor.size,
+        off=20 + 18 * min(speed, 1.6) * min(actor.size, 1.1),
         strike=8 + 10 * speed,
-        bob=0.017 * speed,
+        bob=0.012 * speed,
         sink=0.012 + 0.035 * reach**2 + 0.0006 * max(actor.stoop, 0.0),
         arms=(8 + 13 * speed) * actor.size**1.5,
         elbows=actor.between(2, 12),
@@ -83,7 +83,7 @@ def walk_backward(actor: Actor) -> Take:
         speed=-speed,
         cadence=gait.cadence * 1.08,
         duty=gait.duty,
-        lift=gait.lift * 0.9,
+        lift=(0.06 + 0.05 * speed) * actor.size,
         off=6.0,
         strike=-18.0,
         bob=gait.bob * 0.6,
@@ -197,7 +197,7 @@ def _sidestep(actor: Actor, sign: float) -> Take:
         times = [begin, begin + 0.5 * beat, begin + beat, begin + 1.5 * beat, begin + 2 * beat]
         take.key(times, y=[0, bounce, -bounce, bounce, 0], roll=[0, -3 * sign, 2 * sign, 2 * sign, 0])
     take.settle = 0.2
-    take.add("y", np.full(len(take.t), -0.02 - 0.01 * abs(pace)))
+    take.add("y", -0.02 - 0.01 * abs(pace))
     spread = actor.between(0, 25)
     for side in SIDES:
         take.arm(side, [start, start + beat], abd=[0, spread], elbow=[0, actor.between(0, 30)])
@@ -224,7 +224,9 @@ def _turn_in_place(actor: Actor, sign: float) -> Take:
     shares = np.clip((np.arange(steps) + 1.0) / (steps - 1), 0, 1)
     marks = []
     for number, share in enumerate(shares):
-        marks.append((start + beat * (number + 1), actor.between(-0.02, 0.02), actor.between(-0.02, 0.02), total * share))
+        marks.append(
+            (start + beat * (number + 1), actor.between(-0.02, 0.02), actor.between(-0.02, 0.02), total * share)
+        )
     pace_about(actor, take, marks, first, actor.between(0.04, 0.08))
     end = start + beat * steps
     ahead = sign * min(abs(total) * 0.25, actor.between(12, 40))
@@ -279,5 +281,12 @@ def dance_spin(actor: Actor) -> Take:
         if high:
             take.arm(side, times, flex=[0, 20, 140, 140, 40, 0], abd=[0, 50, 20, 20, 60, 0], elbow=[0, 0, 25, 25, 0, 0])
         else:
-            take.arm(side, times, flex=[0, 20, 62, 62, 20, 0], abd=open_arm, elbow=[0, 5, 75, 75, 10, 0], rot=[0, 0, -20, -20, 0, 0])
+            take.arm(
+                side,
+                times,
+                flex=[0, 20, 62, 62, 20, 0],
+                abd=open_arm,
+                elbow=[0, 5, 75, 75, 10, 0],
+                rot=[0, 0, -20, -20, 0, 0],
+            )
     return take

@@ -1,8 +1,8 @@
 """The rigs that procedural motion is written on: joint names and rest poses of common conventions.
 
-Each rig is a table: joint, parent, the body segment that turns it, the landmark where it lies. A line with ``{L}``,
-``{l}``, ``{Left}`` or ``{left}`` stands for both sides. Segments are those of `pose.Pose`; the joints of a chain may share
-the spine: they bend by equal parts. ``spine@0.4`` is the landmark at 0.4 of the way from the pelvis to the neck; ``~`` is a space in a name.
+Each rig is a table: joint, parent, the body segment that turns it, the landmark where it lies, where its bone ends if
+no joint says so. A line with ``{L}``, ``{l}`` or ``{Left}`` stands for both sides. Spine joints bend by equal parts.
+``spine@0.4`` is the landmark at 0.4 of the way from the pelvis to the neck; ``~`` is a space in a name.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ Toes_{L}            Foot_{L}            toes        ball        toe
 SIDES = ("l", "r")
 PAIRED = frozenset({"clavicle", "upper_arm", "forearm", "hand", "curl", "thumb", "thigh", "shin", "foot", "toes"})
 _WORDS = {
-    "l": {"{L}": "L", "{l}": "l", "{Left}": "Left", "{left}": "left"},
-    "r": {"{L}": "R", "{l}": "r", "{Left}": "Right", "{left}": "right"},
+    "l": {"{L}": "L", "{l}": "l", "{Left}": "Left"},
+    "r": {"{L}": "R", "{l}": "r", "{Left}": "Right"},
 }
 
 

@@ -1,19 +1,21 @@
 """One take: channels over time → joint rotations of a rig.
 
-An action writes anatomical angles [degrees] and lengths into channels (`Take.key`, `Take.add`), plans steps (`Take.step`)
-and hand targets (`Take.reach`). `Take.solve` turns them into a motion: the trunk by forward kinematics on the rig's own
-spine, legs by two-bone inverse kinematics on planted feet (or by angles where they are free), arms by angles (or by inverse
-kinematics where a hand reaches for something).
+An action writes anatomical angles [degrees] and lengths into channels (`Take.key`, `Take.add`), plans steps
+(`Take.step`) and hand targets (`Take.reach`). `Take.solve` turns them into a motion: the trunk by forward kinematics on
+the rig's own spine, legs by two-bone inverse kinematics on planted feet (or by angles where they are free), arms by
+angles (or by inverse kinematics where a hand reaches for something).
 
 Channels, all zero at rest:
-    x, y, z                 pelvis [m], on top of where the feet (or the path) put it
-    yaw, pitch, roll        pelvis; positive: to the left, leaning forward, leaning left
-    spine, bend, twist      trunk over the pelvis; positive: forward, to the left, to the left
-    air, tip                both feet: height above the plan [m], heel rise; l_air, r_air, l_tip, r_tip: one foot
-    nod, tilt, look         head over the chest; positive: down, to the left, to the left
-    l_…, r_… of an arm      flex (forward and up), abd (sideways and up), hor (outwards about the chest's vertical), rot (outward turn
-                            of the upper arm), elbow, pron (palm back and down), wrist (towards the palm), shrug, protract
-    l_…, r_… of a leg       free (0 = foot on its plan, 1 = by angles); hip (forward and up), splay, turn (outwards), knee, ankle (toes down)
+    x, y, z             pelvis [m], on top of where the feet (or the path) put it
+    yaw, pitch, roll    pelvis; positive: to the left, leaning forward, leaning left
+    spine, bend, twist  trunk over the pelvis; positive: forward, to the left, to the left
+    nod, tilt, look     head over the chest; positive: down, to the left, to the left
+    air, tip            both feet: height above the plan [m], heel rise; l_air, r_air, l_tip, r_tip: one foot
+    l_…, r_… (arm)      flex (forward and up), abd (sideways and up), hor (outwards about the chest's vertical),
+                        rot (outward turn of the upper arm), elbow, pron (palm back and down), wrist (towards the palm),
+                        shrug, protract
+    l_…, r_… (leg)      free (0: foot on its plan, 1: by angles); hip (forward and up), splay, turn (outwards), knee,
+                        ankle (toes down)
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import numpy as np
 from skeletonllm_core.motion import rotation
 from skeletonllm_core.motion.motion import Motion
 from skeletonllm_core.train.procedural.body import Body
-from skeletonllm_core.train.procedural.curves import keyframes, smoothed, smoothstep
+from skeletonllm_core.train.procedural.curves import dilated, keyframes, smoothed, smoothstep
 from skeletonllm_core.train.procedural.rigs import SIDES, Rig, landmark
 
 _OUTWARD = np.array([1.0, -1.0])
@@ -78,13 +80,17 @@ class Reach:
     frame: str
 
 
+Times = Sequence[float] | np.ndarray
+Values = Sequence[float] | np.ndarray | float
+
+
 class Take:
     """The channels of one take of `seconds` at `fps` for one body; see the module's text."""
 
     def __init__(self, body: Body, seconds: float, fps: float, *, stance: float, toe_out: tuple[float, float]) -> None:
         self.body = body
         self.fps = fps
-        self.t = np.arange(max(int(round(seconds * fps)), 2)) / fps
+        self.t = np.arange(max(round(seconds * fps), 2)) / fps
         self.channels: dict[str, np.ndarray] = {}
         self.half_stance = half = body.hip_width * stance
         self.feet = {"l": Foot(half, 0.0, toe_out[0]), "r": Foot(-half, 0.0, -toe_out[1])}
@@ -96,24 +102,26 @@ class Take:
         self.curl = {"l": 15.0, "r": 15.0}
         self.settle = 0.12
 
-    def key(self, times: Sequence[float], lag: float = 0.0, /, **values: Sequence[float] | float) -> None:
+    def key(self, times: Times, lag: float = 0.0, /, **values: Values) -> None:
         """Add smooth curves through keys: `values` gives each channel one value per time (or one for all)."""
-        table = np.stack([np.broadcast_to(np.asarray(v, dtype=np.float64), len(times)) for v in values.values()], axis=1)
+        table = np.stack(
+            [np.broadcast_to(np.asarray(v, dtype=np.float64), len(times)) for v in values.values()], axis=1
+        )
         curves = keyframes(times, table, self.t - lag)
         for column, name in enumerate(values):
             self.add(name, curves[:, column])
 
-    def arm(self, side: str, times: Sequence[float], lag: float = 0.0, /, **values: Sequence[float] | float) -> None:
-        """`key` for one arm or leg: channel names without their side; the elbow, wrist and knee follow a little later."""
+    def arm(self, side: str, times: Times, lag: float = 0.0, /, **values: Values) -> None:
+        """`key` for one arm or leg: channel names without their side; elbow, wrist and knee follow a little later."""
         late = {name: value for name, value in values.items() if name in ("elbow", "wrist", "pron", "knee", "ankle")}
         early = {name: value for name, value in values.items() if name not in late}
         for part, delay in ((early, lag), (late, lag + 0.03)):
             if part:
                 self.key(times, delay, **{f"{side}_{name}": value for name, value in part.items()})
 
-    def add(self, name: str, curve: np.ndarray) -> None:
-        """Add a (T,) curve to a channel."""
-        self.channels[name] = self.channels[name] + curve if name in self.channels else np.asarray(curve, np.float64)
+    def add(self, name: str, curve: np.ndarray | float) -> None:
+        """Add a (T,) curve, or a constant, to a channel."""
+        self.channels[name] = self.get(name) + curve
 
     def get(self, name: str) -> np.ndarray:
         """(T,) the channel so far."""
@@ -124,7 +132,9 @@ class Take:
         """Append a step to a foot's plan."""
         self.feet[side].steps.append(step)
 
-    def reach(self, side: str, times: Sequence[float], weight: Sequence[float], position: np.ndarray, frame: str) -> None:
+    def reach(
+        self, side: str, times: Sequence[float], weight: Sequence[float], position: np.ndarray, frame: str
+    ) -> None:
         """Give a hand a target: weight (K,) and position (K, 3) or (T, 3) [m] at (K,) times in `frame`."""
         position = np.asarray(position, dtype=np.float64)
         if len(position) != len(self.t):
@@ -169,7 +179,7 @@ class Take:
                 blend = (0.15 * np.clip(u[after:], 0, 1) + 0.85 * smoothstep(u[after:]))[:, None]
                 plan[after:, :3] = here + blend * (there - here)
                 moving = slice(after, np.searchsorted(u, 1.0))
-                plan[moving, 3] += step.height * np.sin(np.pi * u[moving] ** 0.85) ** 1.5
+                plan[moving, 3] += step.height * np.sin(np.pi * u[moving] ** 0.85) ** 1.25
                 swing = step.land - step.lift
                 roll_off = max(min(0.22, 0.55 * swing), 0.1)
                 for time, pitch in (
@@ -194,10 +204,7 @@ class Take:
     def _root(self, plans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pelvis (T, 3) [m] before its height is known, and its world rotation (T, 4)."""
         frames = self.settle * self.fps
-        if self.path is None:
-            ground = smoothed(plans[:, :, :2].mean(axis=0), frames)
-        else:
-            ground = self.path
+        ground = smoothed(plans[:, :, :2].mean(axis=0), frames) if self.path is None else self.path
         if self.heading is None:
             start = 0.5 * (self.feet["l"].yaw + self.feet["r"].yaw)
             heading = smoothed(plans[:, :, 2].mean(axis=0) - start, frames)
@@ -238,21 +245,21 @@ class Take:
 
         sockets = np.stack([rotation.rotate(turn, points[f"{side}_hip"] - root) for side in SIDES])
         free = self._paired("free")[..., 0]
-        length = body.leg * 0.998
+        length = body.leg * 0.992
         apart = ((ankle - sockets - pelvis)[..., [0, 2]] ** 2).sum(-1)
         limit = ankle[..., 1] + np.sqrt(np.maximum(length**2 - apart, (0.3 * length) ** 2)) - sockets[..., 1]
         limit = (limit + 5.0 * free).min(axis=0)
         wanted = root[1] - 0.005 * body.leg + self.get("y")
-        pelvis[:, 1] = smoothed(np.minimum(wanted, limit), 0.03 * self.fps)
+        # Sink early and rise late enough that the blurred curve is nowhere above what the legs reach.
+        short = dilated(np.maximum(wanted - limit, 0.0), round(0.045 * self.fps))
+        pelvis[:, 1] = wanted - smoothed(short, 0.022 * self.fps)
 
         front = np.broadcast_to(rotation.rotate(turn, _Z), sockets.shape)
         hips = pelvis + sockets
         angles = np.radians(self._paired("hip", "splay", "turn", "knee", "ankle"))
         turned = angles[..., 2].any()
         if free.any():
-            spin = rotation.from_euler(
-                np.stack([angles[..., 2], -angles[..., 0], angles[..., 1]], axis=-1), "YXZ"
-            )
+            spin = rotation.from_euler(np.stack([angles[..., 2], -angles[..., 0], angles[..., 1]], axis=-1), "YXZ")
             spin[1] *= _MIRROR
             thigh = rotation.multiply(turn, spin)
             shin = rotation.multiply(thigh, rotation.from_euler(angles[..., 3:4], "X"))
@@ -330,9 +337,7 @@ class Take:
             shoulders.append(shoulder)
         shoulder_at = np.stack(shoulders)
         fore = rotation.multiply(upper, rotation.from_euler(-elbow[..., None], "X"))
-        by_angles = (
-            shoulder_at - rotation.rotate(upper, body.upper_arm * _Y) - rotation.rotate(fore, body.forearm * _Y)
-        )
+        by_angles = shoulder_at - rotation.rotate(upper, body.upper_arm * _Y) - rotation.rotate(fore, body.forearm * _Y)
         floor = 0.042 * body.height
         if self.reaches or (by_angles[..., 1] < floor).any():
             middle = chest_at + rotation.rotate(chest, 0.5 * (points["l_shoulder"] + points["r_shoulder"]) - base)

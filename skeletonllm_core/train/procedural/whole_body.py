@@ -11,14 +11,19 @@ from skeletonllm_core.train.procedural.take import SIDES, Step, Take
 _GRAVITY = 9.81
 
 
-def _flight(take: Take, off: float, height: float) -> float:
-    """Add a ballistic flight of the whole body that starts at `off` [s] and rises `height` [m]; returns the landing time."""
-    half = float(np.sqrt(2 * height / _GRAVITY))
-    u = (take.t - off) / half - 1
+def _flight_between(take: Take, off: float, land: float, height: float) -> None:
+    """Add a flight of the whole body from `off` to `land` [s], `height` [m] high."""
+    u = 2 * (take.t - off) / (land - off) - 1
     arc = height * np.maximum(1 - u * u, 0.0)
     take.add("y", arc)
     take.add("air", arc)
-    return off + 2 * half
+
+
+def _flight(take: Take, off: float, height: float) -> float:
+    """Add a ballistic flight of the whole body from `off` [s], `height` [m] high; returns the landing time."""
+    land = off + 2 * float(np.sqrt(2 * height / _GRAVITY))
+    _flight_between(take, off, land, height)
+    return land
 
 
 def _crouch_jump(actor: Actor, take: Take, begin: float, height: float, ahead: float) -> tuple[float, float, float]:
@@ -44,8 +49,9 @@ def _crouch_jump(actor: Actor, take: Take, begin: float, height: float, ahead: f
     swing = actor.between(60, 160) if actor.chance(0.8) else actor.between(20, 50)
     for side in SIDES:
         up = swing + actor.between(-8, 8)
+        back, peak = begin + 0.7 * down, off + 0.13
         take.arm(
-            side, [begin, low, off + 0.04, 0.5 * (off + land), land, end], flex=[0, -42, up, 0.9 * up, 0.35 * up, 0],
+            side, [begin, back, peak, peak + 0.06, max(land, peak + 0.2), end], flex=[0, -38, up, up, 0.35 * up, 0],
             elbow=[0, 5, 20, 25, 25, 0], abd=[0, 4, 8, 14, 14, 0], hor=[0, 0, 8, 10, 10, 0],
         )  # fmt: skip
     return off, land, end
@@ -85,7 +91,7 @@ def jump_forward(actor: Actor) -> Take:
 
 def _cut(take: Take, seconds: float) -> Take:
     """The take, ended at `seconds` (never later than it was)."""
-    frames = max(min(int(round(seconds * take.fps)), len(take.t)), 2)
+    frames = max(min(round(seconds * take.fps), len(take.t)), 2)
     take.shorten(frames)
     return take
 
@@ -108,7 +114,9 @@ def hop(actor: Actor) -> Take:
         dip = actor.between(0.16, 0.22)
         off = time + dip
         land = _flight(take, off, height)
-        take.key([time, time + 0.6 * dip, off, land, land + 0.08], y=[0, -0.075, 0.02, 0.0, -0.02], spine=[0, 6, -2, 2, 4])
+        take.key(
+            [time, time + 0.6 * dip, off, land, land + 0.08], y=[0, -0.075, 0.02, 0.0, -0.02], spine=[0, 6, -2, 2, 4]
+        )
         take.key([time + 0.6 * dip, off, land - 0.03, land + 0.05], tip=[0, 30, 22, 0])
         place[:, 1] += forward * np.clip((take.t - off) / (land - off), 0, 1)
         if forward:
@@ -118,17 +126,19 @@ def hop(actor: Actor) -> Take:
                 last = take.feet[other]
                 take.step(other, Step(off, land, last.x, last.z + forward * (number + 1), last.yaw, 0.0, 0.0, 0.0))
         for arm in SIDES:
-            take.arm(arm, [time, off - 0.06, land, land + 0.12], abd=[0, actor.between(6, 20), 8, 0], elbow=[0, 15, 8, 0])
+            take.arm(
+                arm, [time, off - 0.06, land, land + 0.12], abd=[0, actor.between(6, 20), 8, 0], elbow=[0, 15, 8, 0]
+            )
         time = land + 0.06
     end = time + 0.1
     back = end + actor.between(0.4, 0.6)
     if one:
         shift = SIGN[side] * take.half_stance * 0.85
         place[:, 0] += shift * ramp(take.t, begin, on) * (1 - ramp(take.t, end, back))
-        take.key([begin, on, end, back], **{f"{other}_free": [0, 1, 1, 0], "roll": [0, 2.5 * SIGN[side], 2.5 * SIGN[side], 0]})
-        knee, hip = actor.between(55, 105), actor.between(0, 50)
-        lifted = {f"{other}_hip": [0, hip, hip, 0], f"{other}_knee": [0, knee, knee, 0], f"{other}_ankle": [0, 22, 22, 0]}
-        take.key([begin, on, end, back], **lifted)
+        lean, knee, hip = 2.5 * SIGN[side], actor.between(55, 105), actor.between(0, 50)
+        keys = [begin, on, end, back]
+        take.key(keys, roll=[0, lean, lean, 0])
+        take.arm(other, keys, free=[0, 1, 1, 0], hip=[0, hip, hip, 0], knee=[0, knee, knee, 0], ankle=[0, 22, 22, 0])
         if forward:
             last = take.feet[other]
             take.step(other, Step(on + 0.1, end - 0.05, last.x, last.z + forward * count, last.yaw, 0.0, 0.0, 0.0))
@@ -157,27 +167,19 @@ def jumping_jacks(actor: Actor) -> Take:
         land = time + 0.86 * beat
         rise = _GRAVITY * (land - off) ** 2 / 8 * 0.8
         _flight_between(take, off, land, rise)
-        take.key([time, time + 0.18 * beat, off, land, time + beat], y=[0, -0.035, 0.02, 0.005, 0], tip=[0, 0, 22, 14, 0])
+        take.key(
+            [time, time + 0.18 * beat, off, land, time + beat], y=[0, -0.035, 0.02, 0.005, 0], tip=[0, 0, 22, 14, 0]
+        )
         for side in SIDES:
             foot = start[side]
             x = foot.x if out else foot.x + SIGN[side] * wide
             take.step(side, Step(off, land, x, foot.z, foot.yaw, 0.01, 0.0, 0.0))
-            arms = [level, 0.0] if out else [0.0, level]
-            turn = [88.0, 0.0] if out else [0.0, 88.0]
-            take.arm(
-                side, [time + 0.06 * beat, time + 0.98 * beat], abd=[a - (arms[0]) for a in arms], rot=[a - turn[0] for a in turn],
-                elbow=[0, -6.0 if not out else 6.0],
-            )  # fmt: skip
+            up = -1.0 if out else 1.0
+            span = [time + 0.06 * beat, time + 0.98 * beat]
+            take.arm(side, span, abd=[0, up * level], rot=[0, up * 88], elbow=[0, up * -6])
         out = not out
     take.path = np.zeros((len(take.t), 2))
     return take
-
-
-def _flight_between(take: Take, off: float, land: float, height: float) -> None:
-    u = 2 * (take.t - off) / (land - off) - 1
-    arc = height * np.maximum(1 - u * u, 0.0)
-    take.add("y", arc)
-    take.add("air", arc)
 
 
 def squat(actor: Actor) -> Take:
@@ -201,17 +203,25 @@ def squat(actor: Actor) -> Take:
             keys, y=[0, deep, deep, 0], pitch=[0, pitch, pitch, 0], z=[0, -0.16 * leg, -0.16 * leg, 0],
             spine=[0, 12, 12, 0], nod=[0, -0.6 * pitch, -0.6 * pitch, 0],
         )  # fmt: skip
+        high = actor.between(70, 95)
         for side in SIDES:
             if arms == 0:
-                high = actor.between(70, 95)
-                take.arm(side, keys, 0.04, flex=[0, high, high, 0], elbow=[0, -6, -6, 0], rot=[0, 10, 10, 0], pron=[0, 30, 30, 0])
+                take.arm(
+                    side,
+                    keys,
+                    0.04,
+                    flex=[0, high, high, 0],
+                    elbow=[0, -6, -6, 0],
+                    rot=[0, 10, 10, 0],
+                    pron=[0, 30, 30, 0],
+                )
             elif arms == 1:
                 take.arm(side, keys, flex=[0, 38, 38, 0], elbow=[0, 95, 95, 0], rot=[0, -35, -35, 0], abd=[0, 8, 8, 0])
             else:
                 take.arm(side, keys, flex=[0, 30, 30, 0], abd=[0, 6, 6, 0], elbow=[0, 10, 10, 0])
     out = actor.between(8, 24)
     for side in SIDES:
-        take.add(f"{side}_turn", np.full(len(take.t), out))
+        take.add(f"{side}_turn", out)
     return take
 
 
@@ -235,12 +245,19 @@ def _seat(actor: Actor, sit: bool) -> Take:
         times = np.array([lead, lead + 0.25 * move, lead + 0.6 * move, lead + move])
         shares, level = np.array([1.0, 0.94, 0.40, 0.0]), np.array([1.0, 0.98, 0.34, 0.0])
         pitch, bend = np.array([rest_lean - 6, 0.85 * lean, lean, 0.0]), np.array([6.0, 0.6 * lean, 0.5 * lean, 0.0])
-    take.key(list(times), y=-seat * level, z=-back * shares, pitch=pitch, spine=bend, nod=-0.6 * (pitch + bend) * (level < 0.99))
+    take.key(
+        list(times),
+        y=-seat * level,
+        z=-back * shares,
+        pitch=pitch,
+        spine=bend,
+        nod=-0.6 * (pitch + bend) * (level < 0.99),
+    )
     rest_on = actor.chance(0.7)
+    high, low, reach = actor.between(18, 30), actor.between(38, 62), actor.between(15, 40)
     for side in SIDES:
-        high, low = actor.between(18, 30), actor.between(38, 62)
         sitting = np.array([high, low, -12.0, -10.0, 22.0]) if rest_on else np.array([5.0, 15.0, 0.0, 2.0, 0.0])
-        going = np.array([actor.between(15, 40), 20.0, 0.0, 6.0, 10.0])
+        going = np.array([reach + actor.between(-4, 4), 20.0, 0.0, 6.0, 10.0])
         stages = [0 * sitting, going, 0.4 * going + 0.6 * sitting, sitting]
         if not sit:
             stages = [sitting, sitting, going, 0 * sitting]
@@ -351,9 +368,9 @@ def _on_one_leg(actor: Actor, take: Take, side: str, keys: list[float], swings: 
 def kick(actor: Actor) -> Take:
     side = actor.side()
     lead = max(actor.rest(), 0.25)
-    pace = 1 / actor.tempo**0.8
-    times = lead + np.cumsum([0.0, 0.34, 0.2, 0.09, 0.26, 0.32]) * actor.between(0.85, 1.2) * pace
-    begin, wind, hit, past, fold, end = times
+    pace = 1 / actor.tempo**0.6
+    times = lead + np.cumsum([0.0, 0.36, 0.27, 0.09, 0.28, 0.34]) * actor.between(0.9, 1.2) * pace
+    end = times[-1]
     seconds = end + max(actor.rest(), 0.25)
     take = actor.take(float(np.clip(seconds, 1.0, 6.0)))
     high = actor.between(52, 98) * actor.size**0.7
@@ -370,13 +387,21 @@ def kick(actor: Actor) -> Take:
         },
     )  # fmt: skip
     lean = 0.22 * high
-    take.key(keys, pitch=[0, 4, -0.7 * lean, -0.7 * lean, 0, 0], spine=[0, 6, 4, 4, 6, 0], y=[0, -0.02, -0.01, -0.01, -0.02, 0])
+    take.key(
+        keys,
+        pitch=[0, 4, -0.7 * lean, -0.7 * lean, 0, 0],
+        spine=[0, 6, 4, 4, 6, 0],
+        y=[0, -0.02, -0.01, -0.01, -0.02, 0],
+    )
     sign = SIGN[side]
-    take.key(keys, yaw=[0, sign * 10, -sign * 14, -sign * 14, -sign * 4, 0], twist=[0, -sign * 8, sign * 16, sign * 16, sign * 5, 0])
+    take.key(
+        keys,
+        yaw=[0, sign * 10, -sign * 14, -sign * 14, -sign * 4, 0],
+        twist=[0, -sign * 8, sign * 16, sign * 16, sign * 5, 0],
+    )
     other = OTHER[side]
     take.arm(other, keys, flex=[0, 10, 42, 42, 15, 0], abd=[0, 20, 20, 20, 15, 0], elbow=[0, 20, 25, 25, 25, 0])
     take.arm(side, keys, flex=[0, 12, -32, -32, -5, 0], abd=[0, 18, 28, 28, 18, 0], elbow=[0, 20, 20, 20, 20, 0])
-    take.add("look", 0.0 * take.t)
     return take
 
 
@@ -393,15 +418,25 @@ def side_kick(actor: Actor) -> Take:
     _on_one_leg(
         actor, take, side, keys,
         {
-            "hip": [0, 62, 8, 8, 50, 0], "knee": [0, 98, 6, 8, 88, 0], "splay": [0, 18, 0.75 * high, 0.75 * high, 15, 0],
-            "turn": [0, -8, -12, -12, -5, 0], "ankle": [0, 5, -8, -8, 5, 0],
+            "hip": [0, 62, 8, 8, 50, 0], "knee": [0, 98, 6, 8, 88, 0],
+            "splay": [0, 18, 0.75 * high, 0.75 * high, 15, 0], "turn": [0, -8, -12, -12, -5, 0],
+            "ankle": [0, 5, -8, -8, 5, 0],
         },
     )  # fmt: skip
-    take.key(keys, roll=[0, 0.3 * tilt, tilt, tilt, 0.3 * tilt, 0], bend=[0, -0.1 * tilt, -0.35 * tilt, -0.35 * tilt, 0, 0])
+    take.key(
+        keys, roll=[0, 0.3 * tilt, tilt, tilt, 0.3 * tilt, 0], bend=[0, -0.1 * tilt, -0.35 * tilt, -0.35 * tilt, 0, 0]
+    )
     take.key(keys, look=[0, sign * 28, sign * 48, sign * 48, sign * 25, 0], y=[0, -0.03, -0.02, -0.02, -0.03, 0])
     take.key(keys, x=[0, 0, -sign * 0.04, -sign * 0.04, 0, 0])
     for arm in SIDES:
-        take.arm(arm, keys, flex=[0, 30, 22, 22, 25, 0], abd=[0, 14, 26, 26, 14, 0], elbow=[0, 80, 62, 62, 70, 0], rot=[0, -10, 0, 0, -10, 0])
+        take.arm(
+            arm,
+            keys,
+            flex=[0, 30, 22, 22, 25, 0],
+            abd=[0, 14, 26, 26, 14, 0],
+            elbow=[0, 80, 62, 62, 70, 0],
+            rot=[0, -10, 0, 0, -10, 0],
+        )
         take.curl[arm] = 60.0
     return take
 
@@ -429,7 +464,13 @@ def _floor(actor: Actor, *, down: bool) -> Take:
     }
     elbow = actor.between(8, 30)
     wide = actor.between(8, 40)
-    arms = {"flex": np.array([0, 10, -38, 0]), "abd": np.array([0, 20, 22, wide]), "elbow": np.array([0, 10, 8, elbow - 16]), "rot": np.array([0, 10, 25, 10]), "wrist": np.array([0, -30, -75, 0])}
+    arms = {
+        "flex": np.array([0, 10, -38, 0]),
+        "abd": np.array([0, 20, 22, wide]),
+        "elbow": np.array([0, 10, 8, elbow - 16]),
+        "rot": np.array([0, 10, 25, 10]),
+        "wrist": np.array([0, -30, -75, 0]),
+    }
     if not down:
         order = order[::-1]
         table = {name: values[::-1] for name, values in table.items()}
@@ -442,12 +483,14 @@ def _floor(actor: Actor, *, down: bool) -> Take:
     bump = [0.0, tilt, 0.6 * tilt, 0.0]
     take.key(list(order), roll=bump, twist=[0.0, -0.5 * tilt, -tilt, 0.0], bend=[0.0, 0.4 * tilt, 0.0, 0.0])
     # The feet stay planted until the body sits, then slide out (or are pulled in first when getting up).
-    out = far - near
+    out = far - near + 0.072 * body.height  # the heel lies behind the ankle of a foot that points up
     for number, side in enumerate(SIDES if hand == "l" else SIDES[::-1]):
         foot = take.feet[side]
         lag = 0.12 * number
         if down:
-            take.step(side, Step(sit - 0.25 + lag, lie - 0.2 + lag, foot.x * 1.1, foot.z + out, foot.yaw, 0.03, 0.0, 0.0))
+            take.step(
+                side, Step(sit - 0.25 + lag, lie - 0.2 + lag, foot.x * 1.1, foot.z + out, foot.yaw, 0.03, 0.0, 0.0)
+            )
         else:
             here, foot.z = foot.z, foot.z + out
             take.step(side, Step(lie + 0.05 + lag, sit + 0.05 + lag, foot.x, here, foot.yaw, 0.04, 0.0, 0.0))
@@ -483,14 +526,15 @@ def crawl(actor: Actor) -> Take:
     take.heading = 0 * t
     take.add("y", drop + hip * np.cos(np.radians(pitch)) - body.points["pelvis"][1] + 0.012 * body.leg - take.get("y"))
     take.add("pitch", pitch - take.get("pitch"))
-    take.add("spine", np.full(len(t), 92 - pitch + actor.between(-4, 6)) - take.get("spine"))
-    take.add("nod", np.full(len(t), -actor.between(28, 55)))
+    take.add("spine", 92 - pitch + actor.between(-4, 6) - take.get("spine"))
+    take.add("nod", -actor.between(28, 55))
     take.add("bend", 4 * np.sin(2 * np.pi * phase))
     take.add("yaw", 4 * np.cos(2 * np.pi * phase))
     take.add("x", 0.012 * np.sin(2 * np.pi * phase))
     duty = 0.64
     trunk = float(np.linalg.norm(body.points["neck"] - body.points["pelvis"]))
     for side, offset in (("l", 0.0), ("r", 0.5)):
+
         def cycle(lag: float, offset: float = offset) -> tuple[np.ndarray, np.ndarray]:
             part = (phase + offset + lag) % 1.0
             on = part < duty
@@ -503,21 +547,21 @@ def crawl(actor: Actor) -> Take:
         shin = body.shin * 0.985
         foot = take.feet[side]
         foot.x = SIGN[side] * body.hip_width * 1.1
-        take.tracks[side] = np.stack([np.full(len(t), foot.x), take.path[:, 1] + along - shin, 0.03 * lift], axis=1)
-        take.add(f"{side}_tip", np.full(len(t), 148.0))
+        take.tracks[side] = np.stack([foot.x + 0 * t, take.path[:, 1] + along - shin, 0.03 * lift], axis=1)
+        take.add(f"{side}_tip", 148.0)
         ahead, high = cycle(0.5 + 0.04)
         spot = np.stack(
             [
-                np.full(len(t), SIGN[side] * body.points["l_shoulder"][0] * 1.05),
+                SIGN[side] * body.points["l_shoulder"][0] * 1.05 + 0 * t,
                 0.055 * body.height / 1.7 + 0.07 * high,
                 take.path[:, 1] + trunk * 0.98 + ahead + 0.02,
             ],
             axis=1,
         )
-        take.add(f"{side}_flex", np.full(len(t), 88.0) - take.get(f"{side}_flex"))
-        take.add(f"{side}_rot", np.full(len(t), 25.0))
-        take.add(f"{side}_pron", np.full(len(t), 45.0))
-        take.add(f"{side}_wrist", np.full(len(t), -70.0))
+        take.add(f"{side}_flex", 88.0 - take.get(f"{side}_flex"))
+        take.add(f"{side}_rot", 25.0)
+        take.add(f"{side}_pron", 45.0)
+        take.add(f"{side}_wrist", -70.0)
         take.reach(side, [0.0, seconds], [1, 1], spot, "world")
         take.curl[side] = 3.0
     return take
@@ -529,7 +573,7 @@ def cartwheel(actor: Actor) -> Take:
     sign = SIGN[side]
     body = actor.body
     lead = actor.between(0.3, 0.6)
-    length = actor.between(1.1, 1.5) / actor.tempo**0.5
+    length = actor.between(1.3, 1.7) / actor.tempo**0.4
     seconds = float(np.clip(lead + length + 0.5 + actor.rest(), 1.5, 6.0))
     take = actor.take(seconds, idle=0.4, stance=1.3)
     t = take.t
@@ -538,10 +582,11 @@ def cartwheel(actor: Actor) -> Take:
     turn = keyframes([0, 0.25, 0.5, 0.75, 1.0], np.array([[0.0], [85.0], [180.0], [275.0], [360.0]]), u)[:, 0]
     trunk = float(body.points["l_shoulder"][1] - body.points["pelvis"][1])
     standing = float(body.points["pelvis"][1])
-    over = 0.95 * body.arm + trunk + 0.03 * body.height
+    over = 0.98 * body.arm + trunk + 0.08 * body.height
     travel = actor.between(1.5, 1.9) * body.height
-    heights = np.array([standing, 0.72 * standing, over, 0.72 * standing, standing])
-    level = keyframes([0, 0.24, 0.5, 0.76, 1.0], heights[:, None], u)[:, 0]
+    low = 0.74 * standing
+    heights = np.array([standing, low, 0.97 * over, over, 0.97 * over, low, standing])
+    level = keyframes([0, 0.22, 0.37, 0.5, 0.63, 0.78, 1.0], heights[:, None], u)[:, 0]
     active = window(begin, end, t, 0.16 * length)
     take.add("roll", sign * turn)
     take.add("y", (level - standing) * (u > 0) * (u < 1))
@@ -549,10 +594,12 @@ def cartwheel(actor: Actor) -> Take:
     path[:, 0] = sign * travel * (0.35 * u + 0.65 * u * u * (3 - 2 * u))
     take.path = path
     take.heading = 0 * t
-    fold = keyframes([0, 0.12, 0.26, 0.5, 0.74, 0.88, 1.0], np.array([[0.0], [20], [38], [0], [-38], [-20], [0]]), u)[:, 0]
+    fold = keyframes([0, 0.12, 0.26, 0.5, 0.74, 0.88, 1.0], np.array([[0.0], [20], [38], [0], [-38], [-20], [0]]), u)[
+        :, 0
+    ]
     take.add("bend", sign * fold)
-    for hand, centre, early in ((side, 0.42, 0.20), (OTHER[side], 0.58, 0.34)):
-        spot = np.array([sign * travel * (centre + (0.04 if hand != side else -0.04)), 0.045 * body.height, 0.04 * SIGN[hand]])
+    for hand, centre, early in ((side, 0.44, 0.20), (OTHER[side], 0.56, 0.34)):
+        spot = np.array([sign * travel * centre, 0.045 * body.height, 0.04 * SIGN[hand]])
         span = begin + length * np.array([early - 0.1, early + 0.06, early + 0.38, early + 0.52])
         take.reach(hand, list(span), [0, 1, 1, 0], np.tile(spot, (4, 1)), "world")
         take.key(list(span), **{f"{hand}_wrist": [0, -78, -78, 0]})

@@ -421,7 +421,8 @@ def annotate(
     for record in failed:
         _complain(str(record.error))
     if result.ignored:
-        _complain(f"left out, because nothing says that they are motion: {len(result.ignored)} files")
+        named = ", ".join(result.ignored[:5]) + (" …" if len(result.ignored) > 5 else "")
+        _complain(f"left out, because nothing in them says that they are motion: {named}")
     if json_:
         _object(
             {
@@ -434,7 +435,8 @@ def annotate(
             }
         )
     else:
-        told = f"{len(result.records)} clips in {result.seconds:.1f} s: {len(failed)} failed, {kept} were up to date"
+        clips = f"{len(result.records)} clip{'' if len(result.records) == 1 else 's'}"
+        told = f"{clips} in {result.seconds:.1f} s: {len(failed)} failed, {kept} up to date"
         _say(f"{told}\n{result.manifest}\n{result.report}")
     return 1 if failed else 0
 

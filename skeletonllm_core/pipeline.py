@@ -14,10 +14,18 @@ from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.model.checkpoint import Checkpoint, checkpoint_sha256, load_checkpoint
 from skeletonllm_core.model.language import generate, log_likelihoods, word_ids
-from skeletonllm_core.model.lexicon import candidate_scores, concepts
+from skeletonllm_core.model.lexicon import asked_action, candidate_scores, concepts, match
 from skeletonllm_core.model.timeline import merged_segments, window_starts
 from skeletonllm_core.model.words import known_wording, sentence
-from skeletonllm_core.motion.canonical import CanonicalFrames, Prepared, canonical_frames, moments, place, prepare, sample
+from skeletonllm_core.motion.canonical import (
+    CanonicalFrames,
+    Prepared,
+    canonical_frames,
+    moments,
+    place,
+    prepare,
+    sample,
+)
 from skeletonllm_core.motion.facts import explain, measure
 from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Person
@@ -99,7 +107,12 @@ class SkeletonLLM:
         self.labels = distinct_labels(checkpoint.labels)
 
     def label(
-        self, persons: Person | Sequence[Person], labels: Sequence[str] | None = None, *, top: int = 3, explain: bool = False
+        self,
+        persons: Person | Sequence[Person],
+        labels: Sequence[str] | None = None,
+        *,
+        top: int = 3,
+        explain: bool = False,
     ) -> Label:
         """The action, among the given candidate texts or the model's own labels.
 
@@ -136,11 +149,16 @@ class SkeletonLLM:
     def ask(self, persons: Person | Sequence[Person], question: str) -> str:
         """The answer to a question about the motion.
 
-        A question made of words that the model never learned is not answered by guessing.
+        Whether it shows a named action is answered from the label scores, everything else by the language model. A
+        question made of words that the model never learned is not answered by guessing.
         """
         if not question.strip():
             raise SkeletonLLMError("the question is empty")
         people = _people(persons)
+        action = asked_action(question)
+        if action is not None and max(match(action, label) for label in self.trained_labels) > 0:
+            score = np.mean([self._scores(self.likelihoods(body), [action])[0] for body in _bodies(people)])
+            return "Yes" if score >= 0.5 else "No"
         question = known_wording(self.tokenizer, question)
         unknown = self._unknown_words(question)
         if unknown:
@@ -162,7 +180,10 @@ class SkeletonLLM:
         starts, hop = window_starts(length, SEGMENT_WINDOW)
         scores = np.stack(
             [
-                np.mean([self._scores(self._part_likelihoods(body, start, end)[None], candidates) for body in bodies], axis=0)
+                np.mean(
+                    [self._scores(self._part_likelihoods(body, start, end)[None], candidates) for body in bodies],
+                    axis=0,
+                )
                 for start, end in zip(starts, np.minimum(starts + SEGMENT_WINDOW, length), strict=True)
             ]
         )
@@ -170,13 +191,11 @@ class SkeletonLLM:
         frames = max(len(body) for body in bodies)
         segments = []
         for start, end, candidate, score in merged_segments(scores, starts, hop, SEGMENT_WINDOW, length):
-            first = min(int(round(start * fps)), frames - 1)
-            last = frames if end >= length else max(int(round(end * fps)), first + 1)
+            first = min(round(start * fps), frames - 1)
+            last = frames if end >= length else max(round(end * fps), first + 1)
             said = [self._caption(body, start, end) for body in bodies]
             caption = said[0] if len(said) == 1 else " ".join(f"Person {i + 1}: {text}" for i, text in enumerate(said))
-            segments.append(
-                Segment(first / fps, last / fps, first, last, candidates[candidate], float(score), caption)
-            )
+            segments.append(Segment(first / fps, last / fps, first, last, candidates[candidate], float(score), caption))
         return segments
 
     def render(
@@ -194,7 +213,9 @@ class SkeletonLLM:
             frames: T; the model's own when None.
             frame_indices: these frames of the source instead.
         """
-        scene = canonical_frames(_people(persons, least=1), frames or self.model.config.frames, frame_indices=frame_indices)
+        scene = canonical_frames(
+            _people(persons, least=1), frames or self.model.config.frames, frame_indices=frame_indices
+        )
         return self.renderer(scene, size=size)
 
     def _candidates(self, labels: Sequence[str] | None) -> tuple[str, ...]:
@@ -247,7 +268,9 @@ class SkeletonLLM:
 
     def _caption(self, body: Prepared, start: float, end: float | None) -> str:
         scene = self._view(body, start, end, 0.0)
-        return sentence(generate(self.model, self.tokenizer, self._visual([scene]), prompts.caption_prompt(scene.seconds)))
+        return sentence(
+            generate(self.model, self.tokenizer, self._visual([scene]), prompts.caption_prompt(scene.seconds))
+        )
 
     def _question(self, body: Prepared, question: str) -> str:
         return prompts.ask_prompt(body_seconds(body), question)
@@ -291,7 +314,9 @@ def load_model(name: str = "default", *, device: str = "auto", seed: int = 0) ->
     """
     torch.manual_seed(seed)
     if name.startswith(("hf:", "openai:")):
-        raise SkeletonLLMError(f"the model {name!r} needs an adapter that this version does not have; use 'default' or a folder")
+        raise SkeletonLLMError(
+            f"the model {name!r} needs an adapter that this version does not have; use 'default' or a folder"
+        )
     folder = DEFAULT if name == "default" else Path(name)
     if not folder.is_dir():
         raise SkeletonLLMError(f"there is no model {name!r}: use 'default' or the folder of a checkpoint")
@@ -307,8 +332,12 @@ def _device(name: str) -> torch.device:
 def available_models() -> list[dict[str, str]]:
     """Rows for `skeletonllm models`."""
     return [
-        {"name": "default", "where": "embedded in the package", "licence": "non-commercial (see its card)",
-         "note": "labels, captions, answers and segments on a CPU, offline"},
+        {
+            "name": "default",
+            "where": "embedded in the package",
+            "licence": "non-commercial (see its card)",
+            "note": "labels, captions, answers and segments on a CPU, offline",
+        },
         {"name": "FOLDER", "where": "a checkpoint folder made by `skeletonllm train`", "licence": "yours", "note": ""},
     ]
 
@@ -319,7 +348,9 @@ def _people(persons: Person | Sequence[Person], least: int = 2) -> list[Person]:
         raise SkeletonLLMError("there is no person in this clip")
     for person in people:
         if len(person.topology) < least:
-            raise SkeletonLLMError(f"the clip {person.name!r} has only one joint: there is no motion of a body to understand")
+            raise SkeletonLLMError(
+                f"the clip {person.name!r} has only one joint: there is no motion of a body to understand"
+            )
         if len(person) == 0:
             raise SkeletonLLMError(f"the clip {person.name!r} has no frames")
     return [unmirrored(person) for person in people]

@@ -205,6 +205,7 @@ class Plugins:
         Raises:
             MotionFormatError: as `read_clips`; there are several clips and none was named; there is none of that name.
         """
+        path = Path(path)
         clips = self.read_clips(path, format)
         names = ", ".join(repr(one.name) for one in clips)
         form = clips[0].origin.format if clips[0].origin is not None else format or "unknown"
@@ -345,7 +346,7 @@ def _check_clips(clips: list[Clip], path: Path, format: str) -> None:
                     frame, joint = np.argwhere(bad)[0, :2]
                     fail(f"joint {person.topology.names[joint]!r} is at no plausible place in frame {frame}")
             elif not all(
-                -_IMPLAUSIBLE < values.min() and values.max() < _IMPLAUSIBLE  # False for NaN
+                values.min() > -_IMPLAUSIBLE and values.max() < _IMPLAUSIBLE  # False for NaN
                 for values in (
                     person.rotations,
                     person.root_translation,

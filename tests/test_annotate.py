@@ -171,8 +171,18 @@ def test_of_a_file_with_several_clips_each_is_a_clip_of_its_own(model: str, tmp_
     assert all(path.parent == tmp_path / "out" for path in (tmp_path / "out").rglob("*.skel.json"))
     assert sidecar(tmp_path / "out" / "hero.several#Walk.skel.json")["source"]["clip"] == "Walk"
     before = files_below(tmp_path / "out")
-    assert "8 were up to date" in command(library, model, tmp_path, "-o", str(tmp_path / "out")).stdout
+    assert "8 up to date" in command(library, model, tmp_path, "-o", str(tmp_path / "out")).stdout
     assert files_below(tmp_path / "out") == before
+
+
+@pytest.mark.slow
+def test_every_bvh_file_of_the_real_data_goes_through(run: Run, shared_data: Path, tmp_path: Path) -> None:
+    result = run(shared_data / "original", tmp_path, tasks=["label", "caption"])
+    rows = [row for row in manifest(tmp_path) if row["path"].endswith(".bvh")]
+    assert len(rows) >= 36
+    assert [row["error"] for row in rows if row["status"] == "failed"] == []
+    assert all(row["label"] and row["caption"] for row in rows)
+    assert result.report.stat().st_size < 20_000 * len(result.records) + 100_000
 
 
 # ---- what is left alone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skeletonllm_core.model.lexicon import BROADER, NARROWER, SHARED, SYNONYM, candidate_scores, match
+from skeletonllm_core.model.lexicon import BROADER, NARROWER, SHARED, SYNONYM, asked_action, candidate_scores, match
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,20 @@ def test_scores_never_exceed_the_probability_there_is() -> None:
     scores = candidate_scores(probabilities, labels, ["walk", "walking", "run", "wave", "waving left"])
     assert scores.sum() <= 1 + 1e-12
     assert (scores >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("question", "action"),
+    [
+        ("Is this the action walk?", "walk"),
+        ("is it a jump", "jump"),
+        ("Is the person walking?", "walking"),
+        ("Is she waving the left hand?", "waving the left hand"),
+        ("Is the person walking or running?", None),
+        ("Is the person moving fast?", None),
+        ("Does the person turn?", None),
+        ("Which hand is raised?", None),
+    ],
+)
+def test_asked_action(question: str, action: str | None) -> None:
+    assert asked_action(question) == action

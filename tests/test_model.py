@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from skeletonllm_core.errors import SkeletonLLMError
-from skeletonllm_core.model.checkpoint import Calibration, Checkpoint, checkpoint_sha256, load_checkpoint, save_checkpoint
+from skeletonllm_core.model.checkpoint import (
+    Calibration,
+    Checkpoint,
+    checkpoint_sha256,
+    load_checkpoint,
+    save_checkpoint,
+)
 from skeletonllm_core.model.language import generate, log_likelihoods, word_ids
 from skeletonllm_core.model.prompts import label_prompt, seconds_in_words
 from skeletonllm_core.model.tiny import TinyConfig, TinySkeletonLM
@@ -30,7 +36,13 @@ def tokenizer():
 def model(tokenizer) -> TinySkeletonLM:
     torch.manual_seed(0)
     config = TinyConfig(
-        image_size=32, frames=4, channels=(8, 8, 16), width=32, vision_layers=1, text_layers=2, vocab_size=len(tokenizer)
+        image_size=32,
+        frames=4,
+        channels=(8, 8, 16),
+        width=32,
+        vision_layers=1,
+        text_layers=2,
+        vocab_size=len(tokenizer),
     )
     return TinySkeletonLM(config).eval()
 
@@ -90,7 +102,7 @@ def test_greedy_generation_takes_the_likeliest_word_each_time(model: TinySkeleto
     words = generate(model, tokenizer, visual, "walk", limit=4).split()
     read = word_ids(tokenizer, "walk")
     for word in words:
-        ids = torch.tensor([read + [0]])
+        ids = torch.tensor([[*read, 0]])
         wanted = torch.zeros_like(ids, dtype=torch.bool)
         wanted[:, -1] = True
         with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,9 @@ def mirrored_sides(motion: sk.Motion) -> sk.Keypoints:
     swap = [
         names.index(name.replace("Left", "\0").replace("Right", "Left").replace("\0", "Right"))
         if "Left" in name or "Right" in name
-        else names.index({"L": "R", "R": "L"}[name[0]] + name[1:]) if name[0] in "LR" and name[1].isupper() else index
+        else names.index({"L": "R", "R": "L"}[name[0]] + name[1:])
+        if name[0] in "LR" and name[1].isupper()
+        else index
         for index, name in enumerate(names)
     ]
     return sk.Keypoints(motion.topology, reflected.positions[:, swap], motion.fps)
@@ -108,7 +111,11 @@ def test_the_left_hand_is_on_the_right_of_the_image_whatever_the_rig(model: Skel
 
 def on_topology(motion: sk.Motion, name: str) -> sk.Keypoints:
     """The motion on another hierarchy: each joint where the joint of its part is, or where its parent is."""
-    topology, rig, world = TOPOLOGIES[name], map_rig(motion.topology, motion.joint_positions()), motion.joint_positions()
+    topology, rig, world = (
+        TOPOLOGIES[name],
+        map_rig(motion.topology, motion.joint_positions()),
+        motion.joint_positions(),
+    )
     positions = np.zeros((len(motion), len(topology), 3))
     for joint, part in enumerate(topology.parts):
         known = rig.joint_of(part) if part else None
@@ -145,15 +152,15 @@ def test_a_left_handed_recording_is_mirrored_back(model: SkeletonLLM) -> None:
     assert not is_mirrored(motion.joint_positions(), rig) and is_mirrored(wrong.joint_positions(), rig)
     np.testing.assert_allclose(wrong.joint_positions(), motion.joint_positions() * [-1, 1, 1], atol=1e-9)
     np.testing.assert_allclose(unmirrored(wrong).joint_positions(), motion.joint_positions(), atol=1e-9)
-    np.testing.assert_allclose(
-        unmirrored(wrong.keypoints()).joint_positions(), motion.joint_positions(), atol=1e-9
-    )
+    np.testing.assert_allclose(unmirrored(wrong.keypoints()).joint_positions(), motion.joint_positions(), atol=1e-9)
     assert unmirrored(motion) is motion
     assert model.label(wrong).text == model.label(motion).text
 
 
 def test_segments_cover_the_clip_and_find_both_actions(model: SkeletonLLM) -> None:
-    first, second = (resampled(made(action, seed=seed), 30.0) for action, seed in (("walk", 800_003), ("jumping jacks", 800_004)))
+    first, second = (
+        resampled(made(action, seed=seed), 30.0) for action, seed in (("walk", 800_003), ("jumping jacks", 800_004))
+    )
     long = [np.concatenate([motion.rotations] * (1 + int(4 * 30 / len(motion)))) for motion in (first, second)]
     count = [len(rows) for rows in long]
     rotations = np.concatenate(long)
@@ -164,14 +171,14 @@ def test_segments_cover_the_clip_and_find_both_actions(model: SkeletonLLM) -> No
     clip = sk.Motion(first.skeleton, rotations, root, 30.0)
     segments = model.segment(clip, ["walk", "jumping jacks"])
     assert segments[0].start_s == 0 and segments[-1].end_frame == len(clip)
-    assert all(a.end_frame == b.start_frame for a, b in zip(segments, segments[1:]))
+    assert all(a.end_frame == b.start_frame for a, b in itertools.pairwise(segments))
     assert segments[-1].label == "jumping jacks"
 
 
 def test_the_picture_follows_the_renderer_parameters(model: SkeletonLLM) -> None:
     images = model.render(made("kick", "minimal"), size=48, frames=5)
     assert images.shape == (5, 3, 48, 48)
-    assert 0 <= float(images.min()) and float(images.max()) <= 1
+    assert float(images.min()) >= 0 and float(images.max()) <= 1
     images.sum().backward()
     assert model.renderer.appearance.colour.grad.abs().max() > 0
     model.renderer.zero_grad(set_to_none=True)
@@ -200,7 +207,11 @@ def test_the_same_clip_gives_the_same_answer(model: SkeletonLLM) -> None:
 
 
 def test_models_that_are_not_there(tmp_path: Path) -> None:
-    for name, says in (("hf:some/model", "adapter"), (str(tmp_path / "none"), "no model"), (str(tmp_path), "no SkeletonLLM")):
+    for name, says in (
+        ("hf:some/model", "adapter"),
+        (str(tmp_path / "none"), "no model"),
+        (str(tmp_path), "no SkeletonLLM"),
+    ):
         with pytest.raises(sk.SkeletonLLMError, match=says):
             sk.load_model(name)
     with pytest.raises(sk.SkeletonLLMError, match="device"):
@@ -209,7 +220,11 @@ def test_models_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_labels_that_only_differ_in_spelling_are_offered_once() -> None:
-    assert distinct_labels(["jogging", "jog", "walk", "wave both hands", "two hand wave"]) == ("jog", "two hand wave", "walk")
+    assert distinct_labels(["jogging", "jog", "walk", "wave both hands", "two hand wave"]) == (
+        "jog",
+        "two hand wave",
+        "walk",
+    )
 
 
 def test_one_joint_is_refused_but_drawn(model: SkeletonLLM) -> None:

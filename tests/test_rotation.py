@@ -55,7 +55,10 @@ def test_euler_at_the_gimbal_lock(order: str, second: float) -> None:
 def test_euler_order_is_that_of_the_matrix_product() -> None:
     angles = np.array([0.1, 0.2, 0.3])
     axes = np.eye(3)
-    z, x, y = (rotation.to_matrix(rotation.from_axis_angle(axes[i], np.array(a))) for i, a in zip((2, 0, 1), angles))
+    z, x, y = (
+        rotation.to_matrix(rotation.from_axis_angle(axes[i], np.array(a)))
+        for i, a in zip((2, 0, 1), angles, strict=False)
+    )
     np.testing.assert_allclose(rotation.to_matrix(rotation.from_euler(angles, "ZXY")), z @ x @ y, atol=1e-12)
 
 

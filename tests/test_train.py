@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +113,15 @@ def pack(tmp_path: Path) -> Path:
     )
     rows = [
         {"id": "walk_001", "npz": "bandai2", "index": 0, "split": "test", "label": "walk", "captions": [], "fps": 30.0},
-        {"id": "walk_005", "npz": "bandai2", "index": 1, "split": "train", "label": "walk", "captions": ["x"], "fps": 30.0},
+        {
+            "id": "walk_005",
+            "npz": "bandai2",
+            "index": 1,
+            "split": "train",
+            "label": "walk",
+            "captions": ["x"],
+            "fps": 30.0,
+        },
     ]
     (tmp_path / "index.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return tmp_path
@@ -209,7 +218,7 @@ def test_windows_cover_long_clips() -> None:
     parts = windows(30.0, rng)
     assert parts[0][0] == 0 and parts[-1][1] == pytest.approx(30.0)
     assert all(end - start <= LONGEST_WINDOW for start, end in parts)
-    assert all(after[0] <= before[1] for before, after in zip(parts, parts[1:]))
+    assert all(after[0] <= before[1] for before, after in itertools.pairwise(parts))
 
 
 def test_every_procedural_action_and_its_mirror_has_a_phrase() -> None:

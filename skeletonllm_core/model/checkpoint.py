@@ -45,7 +45,14 @@ class Checkpoint:
     calibration: Calibration = field(default_factory=Calibration)
 
 
-_FILES = ("config.json", "model.safetensors", "renderer.safetensors", "tokenizer.json", "tokenizer_config.json", "labels.json")
+_FILES = (
+    "config.json",
+    "model.safetensors",
+    "renderer.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "labels.json",
+)
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
@@ -55,7 +62,9 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     sizes = {name: getattr(checkpoint.model.config, name) for name in SIZES}
     (partial / "config.json").write_text(json.dumps({"model_type": TinyConfig.model_type, **sizes}, indent=1) + "\n")
     save_file({k: v.contiguous() for k, v in checkpoint.model.state_dict().items()}, partial / "model.safetensors")
-    save_file({k: v.contiguous() for k, v in checkpoint.renderer.state_dict().items()}, partial / "renderer.safetensors")
+    save_file(
+        {k: v.contiguous() for k, v in checkpoint.renderer.state_dict().items()}, partial / "renderer.safetensors"
+    )
     checkpoint.tokenizer.save_pretrained(partial)
     values = {
         "labels": list(checkpoint.labels),

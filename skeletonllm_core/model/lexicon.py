@@ -24,8 +24,51 @@ SHARED = 0.25
 """Match of two texts that name the same action with different details (side kick for forward kick)."""
 
 _FILLERS = frozenset(
-    "a an the of on in at to with and or his her their its one s person someone people human man woman motion movement "
-    "action doing does do being is are clip animation way fashion style something object thing by from for".split()
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "on",
+        "in",
+        "at",
+        "to",
+        "with",
+        "and",
+        "or",
+        "his",
+        "her",
+        "their",
+        "its",
+        "one",
+        "s",
+        "person",
+        "someone",
+        "people",
+        "human",
+        "man",
+        "woman",
+        "motion",
+        "movement",
+        "action",
+        "doing",
+        "does",
+        "do",
+        "being",
+        "is",
+        "are",
+        "clip",
+        "animation",
+        "way",
+        "fashion",
+        "style",
+        "something",
+        "object",
+        "thing",
+        "by",
+        "from",
+        "for",
+    ]
 )
 
 # Different spellings and forms of one word → one word. Regular endings (-s, -ing, -ed, -er) need no entry.
@@ -72,7 +115,27 @@ _PHRASES = {
 }  # fmt: skip
 
 _ACTION_WORDS_LAST = frozenset(
-    "left right both hand leg high low side forward backward up down slow fast brisk straight big small hard".split()
+    [
+        "left",
+        "right",
+        "both",
+        "hand",
+        "leg",
+        "high",
+        "low",
+        "side",
+        "forward",
+        "backward",
+        "up",
+        "down",
+        "slow",
+        "fast",
+        "brisk",
+        "straight",
+        "big",
+        "small",
+        "hard",
+    ]
 )
 
 
@@ -111,10 +174,65 @@ _KNOWN = (
     | set(_FORMS)
     | set(_ACTION_WORDS_LAST)
     | set(
-        "kick golf swing tennis serve hammer catch draw circle tick bend box pickup throw jog run walk hop skip swim climb "
-        "dance dribble basketball soccer direct traffic wash window referee signal backflip cartwheel crawl getup roll "
-        "sideflip spinkick zombie playground dab play bow push pull stretch balance ride drive cook read write type sleep "
-        "eat talk sing".split()
+        [
+            "kick",
+            "golf",
+            "swing",
+            "tennis",
+            "serve",
+            "hammer",
+            "catch",
+            "draw",
+            "circle",
+            "tick",
+            "bend",
+            "box",
+            "pickup",
+            "throw",
+            "jog",
+            "run",
+            "walk",
+            "hop",
+            "skip",
+            "swim",
+            "climb",
+            "dance",
+            "dribble",
+            "basketball",
+            "soccer",
+            "direct",
+            "traffic",
+            "wash",
+            "window",
+            "referee",
+            "signal",
+            "backflip",
+            "cartwheel",
+            "crawl",
+            "getup",
+            "roll",
+            "sideflip",
+            "spinkick",
+            "zombie",
+            "playground",
+            "dab",
+            "play",
+            "bow",
+            "push",
+            "pull",
+            "stretch",
+            "balance",
+            "ride",
+            "drive",
+            "cook",
+            "read",
+            "write",
+            "type",
+            "sleep",
+            "eat",
+            "talk",
+            "sing",
+        ]
     )
 )
 
@@ -153,6 +271,28 @@ def match(candidate: str, label: str) -> float:
     if known < asked:
         return NARROWER * closeness
     return SHARED * closeness
+
+
+_IS_IT = re.compile(
+    r"is\s+(?:this|it)\s+(?:the\s+action\s+|an?\s+|somebody\s+|someone\s+)?(?P<action>.+?)\s*\?*", re.IGNORECASE
+)
+_IS_DOING = re.compile(
+    r"is\s+(?:the\s+|a\s+)?(?:person|he|she|someone|somebody|man|woman)\s+(?P<action>\w+ing\b.*?)\s*\?*", re.IGNORECASE
+)
+
+
+def asked_action(question: str) -> str | None:
+    """The action that a yes-no question names ("Is the person walking?" → "walking"), or None.
+
+    Such a question is answered from the scores of the labels. A choice ("walking or running?") is none.
+    """
+    if re.search(r"\bor\b|\bfast\b|\bslow", question, re.IGNORECASE):
+        return None
+    for form in (_IS_IT, _IS_DOING):
+        found = form.fullmatch(question.strip())
+        if found:
+            return found["action"]
+    return None
 
 
 def candidate_scores(probabilities: np.ndarray, labels: Sequence[str], candidates: Sequence[str]) -> np.ndarray:

@@ -45,7 +45,8 @@ class TinyConfig(PretrainedConfig):
     ) -> None:
         self.image_size = image_size
         self.frames = frames
-        self.channels = tuple(channels)
+        first, second, third = channels
+        self.channels = (first, second, third)
         self.width = width
         self.vision_layers = vision_layers
         self.text_layers = text_layers
@@ -78,7 +79,12 @@ class TinySkeletonLM(PreTrainedModel):
     def __init__(self, config: TinyConfig) -> None:
         super().__init__(config)
         self.vision = VisionTower(
-            config.image_size, config.channels, config.frames, config.width, config.vision_layers, config.heads,
+            config.image_size,
+            config.channels,
+            config.frames,
+            config.width,
+            config.vision_layers,
+            config.heads,
             config.dropout,
         )
         self.projector = nn.Linear(config.width, config.width)

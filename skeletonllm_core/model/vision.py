@@ -48,14 +48,26 @@ class VisionTower(nn.Module):
     """
 
     def __init__(
-        self, image_size: int, channels: tuple[int, int, int], frames: int, width: int, layers: int, heads: int,
+        self,
+        image_size: int,
+        channels: tuple[int, int, int],
+        frames: int,
+        width: int,
+        layers: int,
+        heads: int,
         dropout: float,
     ) -> None:
         super().__init__()
         self.frame_encoder = FrameEncoder(image_size, channels, width)
         self.frame_position = nn.Parameter(torch.randn(frames, width) * 0.02)
         layer = nn.TransformerEncoderLayer(
-            width, heads, dim_feedforward=2 * width, dropout=dropout, activation="gelu", batch_first=True, norm_first=True
+            width,
+            heads,
+            dim_feedforward=2 * width,
+            dropout=dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
         )
         self.temporal = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)

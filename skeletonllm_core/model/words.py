@@ -22,7 +22,13 @@ def word_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(word for word, _ in splitter.pre_tokenizer.pre_tokenize_str(text.lower()))
-    words = [PADDING, BEGIN, END, UNKNOWN, *(word for word, _ in sorted(counts.items(), key=lambda at: (-at[1], at[0])))]
+    words = [
+        PADDING,
+        BEGIN,
+        END,
+        UNKNOWN,
+        *(word for word, _ in sorted(counts.items(), key=lambda at: (-at[1], at[0]))),
+    ]
     splitter.model = models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN)
     splitter.decoder = decoders.WordPiece(prefix="##", cleanup=False)
     return PreTrainedTokenizerFast(

@@ -212,7 +212,7 @@ def sample(prepared: Prepared, times: np.ndarray, *, start: float = 0.0, pace: f
     asked = np.stack([times - reach, times, times + reach]) * prepared.fps
     asked = np.clip(asked, 0, last)
     positions = _between_frames(prepared.positions, asked)
-    opening = np.clip(int(round(start * prepared.fps)), 0, last)
+    opening = np.clip(round(start * prepared.fps), 0, last)
     closing = min(last, opening + int(FACING_SECONDS * prepared.fps))
     first = prepared.positions[opening : closing + 1]
     known = np.isfinite(first).all(-1)
@@ -279,8 +279,10 @@ def place(
     notes: list[str] = []
     yaws = [facing_yaw(one.start, body.parts) for one, body in zip(samples, prepared, strict=True)]
     known = [yaw for yaw in yaws if yaw is not None]
-    tracks = [track(one.positions.reshape(-1, *one.positions.shape[2:]), body.parts).reshape(3, -1, 3)
-              for one, body in zip(samples, prepared, strict=True)]
+    tracks = [
+        track(one.positions.reshape(-1, *one.positions.shape[2:]), body.parts).reshape(3, -1, 3)
+        for one, body in zip(samples, prepared, strict=True)
+    ]
     if known:
         yaw = float(np.arctan2(np.sin(known).sum(), np.cos(known).sum()))
     else:

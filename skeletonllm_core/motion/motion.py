@@ -55,7 +55,9 @@ class Motion:
         if self.local_translations is not None:
             local = np.asarray(self.local_translations, dtype=np.float64)
             if local.shape != (len(rotations), joints, 3):
-                raise TopologyError(f"local translations have shape {local.shape}, expected {(len(rotations), joints, 3)}")
+                raise TopologyError(
+                    f"local translations have shape {local.shape}, expected {(len(rotations), joints, 3)}"
+                )
             object.__setattr__(self, "local_translations", local)
 
     def __len__(self) -> int:

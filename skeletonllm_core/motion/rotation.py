@@ -63,17 +63,14 @@ def from_matrix(matrices: np.ndarray) -> np.ndarray:
     diagonal = np.stack([m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], axis=-1)
     trace = diagonal.sum(axis=-1)
     squares = np.concatenate([(1 + trace)[..., None], 1 - trace[..., None] + 2 * diagonal], axis=-1)
-    off = [
+    off: list[list] = [
         [None, m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]],
         [m[..., 2, 1] - m[..., 1, 2], None, m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0]],
         [m[..., 0, 2] - m[..., 2, 0], m[..., 0, 1] + m[..., 1, 0], None, m[..., 1, 2] + m[..., 2, 1]],
         [m[..., 1, 0] - m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1], None],
     ]
     candidates = np.stack(
-        [
-            np.stack([squares[..., i] if i == j else off[i][j] for j in range(4)], axis=-1)
-            for i in range(4)
-        ],
+        [np.stack([squares[..., i] if i == j else off[i][j] for j in range(4)], axis=-1) for i in range(4)],
         axis=-2,
     )
     best = np.argmax(squares, axis=-1)

@@ -25,7 +25,7 @@ _LEANS = ("forward", "backward", "left", "right")
 
 def _collect(value: object, values: list[float]) -> None:
     if isinstance(value, dict):
-        if set(value) <= set(_LEANS) and "degrees" not in value and not (set(value) == {"left", "right"}):
+        if set(value) <= set(_LEANS) and "degrees" not in value and set(value) != {"left", "right"}:
             for side in _LEANS:
                 values.append(float(value[side]["degrees"]) if side in value else -1.0)
             return

@@ -26,7 +26,9 @@ def calibrate(model: SkeletonLLM, clips: Sequence[LabelledClip]) -> Calibration:
         model: judged as in use, through its own likelihoods.
         clips: of the validation split.
     """
-    own = {source: sorted({clip.label for clip in clips if clip.source == source}) for source in {c.source for c in clips}}
+    own = {
+        source: sorted({clip.label for clip in clips if clip.source == source}) for source in {c.source for c in clips}
+    }
     likelihoods = [model.likelihoods(prepare([clip.person])[0]) for clip in clips]
     best, least = 1.0, np.inf
     for temperature in TEMPERATURES:

@@ -29,7 +29,8 @@ PHRASES = {
     "march": "marches", "jump": "jumps", "jump forward": "jumps forward", "hop": "hops", "jumping jacks": "does jumping jacks",
     "squat": "squats", "sit down": "sits down", "stand up": "stands up", "get up": "gets up from the ground",
     "lie down": "lies down", "crawl": "crawls", "roll": "rolls over the ground", "stand": "stands still",
-    "bend": "bends forward", "bow": "bows", "pick up": "picks something up", "pick up and throw": "picks something up and throws it",
+    "bend": "bends forward", "bow": "bows", "pick up": "picks something up",
+    "pick up and throw": "picks something up and throws it",
     "throw": "throws something", "high throw": "throws something high", "hand catch": "catches something with the hand",
     "kick": "kicks", "forward kick": "kicks forward", "side kick": "kicks to the side", "spinkick": "does a spinning kick",
     "punch": "punches", "forward punch": "punches forward", "side boxing": "boxes to the side", "hammer": "hammers",
@@ -59,7 +60,19 @@ def learned_label(label: str) -> str | None:
 
 _GAITS = ("walk", "run", "jog", "march", "sidestep", "hop")
 _ADDED_TO_GAITS = ("turning", "turns")
-_ADDED = ("raises", "keeps", "bends", "turning", "turns", "walks", "runs", "moves forward", "moves backward", "moves to", "jumps")
+_ADDED = (
+    "raises",
+    "keeps",
+    "bends",
+    "turning",
+    "turns",
+    "walks",
+    "runs",
+    "moves forward",
+    "moves backward",
+    "moves to",
+    "jumps",
+)
 
 
 def caption(label: str | None, clauses: tuple[str, ...], rng: np.random.Generator) -> str:
@@ -97,9 +110,7 @@ def caption_task(label: str | None, facts: Facts, seconds: float, rng: np.random
     return prompts.caption_prompt(seconds), caption(label, caption_clauses(facts), rng)
 
 
-def question_tasks(
-    label: str | None, facts: Facts, seconds: float, rng: np.random.Generator
-) -> list[tuple[str, str]]:
+def question_tasks(label: str | None, facts: Facts, seconds: float, rng: np.random.Generator) -> list[tuple[str, str]]:
     """(prompt, answer) pairs about a clip: measured ones, and whether it shows a named action."""
     pairs = list(questions(facts, rng))
     if label:

@@ -92,7 +92,9 @@ def load_items(recipe: Recipe) -> tuple[list[Item], list[Item]]:
                 validation.append(clip)
             if clip.split != VALIDATION or not recipe.hold_out:
                 training.append(clip)
-    training_items = items_of(training, recipe.seed) + items_of(procedural_clips(recipe.procedural, recipe.seed), recipe.seed)
+    training_items = items_of(training, recipe.seed) + items_of(
+        procedural_clips(recipe.procedural, recipe.seed), recipe.seed
+    )
     return training_items, items_of(validation, recipe.seed)
 
 
@@ -122,14 +124,21 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
     empty = [source for source in recipe.mix if source not in groups]
     if empty:
         raise SkeletonLLMError(f"the mix names {empty[0]!r}, but no clip comes from there")
-    say(f"{len(items)} clips to train on, {len(validation)} to validate: "
-        + ", ".join(f"{source} {len(group)}" for source, group in groups.items()))
+    say(
+        f"{len(items)} clips to train on, {len(validation)} to validate: "
+        + ", ".join(f"{source} {len(group)}" for source, group in groups.items())
+    )
 
     tokenizer = word_tokenizer(training_texts(items, recipe.seed))
     labels = sorted({text for item in items if item.label for text in (item.label, mirrored_text(item.label))})
     config = TinyConfig(
-        image_size=recipe.image_size, frames=recipe.frames, channels=recipe.channels, width=recipe.width,
-        vision_layers=recipe.vision_layers, text_layers=recipe.text_layers, vocab_size=len(tokenizer),
+        image_size=recipe.image_size,
+        frames=recipe.frames,
+        channels=recipe.channels,
+        width=recipe.width,
+        vision_layers=recipe.vision_layers,
+        text_layers=recipe.text_layers,
+        vocab_size=len(tokenizer),
         dropout=recipe.dropout,
     )
     model = TinySkeletonLM(config).train()
@@ -142,7 +151,9 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
             {"params": [one for one in parameters if one.ndim <= 1], "peak": recipe.learning_rate, "weight_decay": 0.0},
             {"params": list(renderer.parameters()), "peak": recipe.renderer_learning_rate, "weight_decay": 0.0},
         ],
-        lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay,
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=recipe.weight_decay,
     )
     kept = {"model": model.state_dict(), "renderer": renderer.state_dict()}
     average = {part: {name: value.detach().clone() for name, value in state.items()} for part, state in kept.items()}
@@ -177,7 +188,7 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
         visual = model.vision(images.unflatten(0, (len(samples), recipe.frames)))
         loss, parts = text_loss(model, tokenizer, model.projector(visual), samples, recipe.smoothing)
         known = [index for index, sample in enumerate(samples) if sample.label]
-        target = torch.tensor([labels.index(samples[index].label) for index in known])
+        target = torch.tensor([labels.index(samples[index].label or "") for index in known])
         helped = functional.cross_entropy(helper(visual.mean(1)[known]), target, label_smoothing=0.1)
         optimiser.zero_grad(set_to_none=True)
         (loss + recipe.auxiliary * helped).backward()
@@ -196,12 +207,19 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
             row = {"step": done, **{name: round(value, 4) for name, value in running.items()}}
             with log.open("a") as stream:
                 stream.write(json.dumps(row) + "\n")
-            say(f"{done}/{recipe.steps} " + " ".join(f"{name} {value:.3f}" for name, value in running.items())
-                + f" · {left / 60:.0f} min left")
+            say(
+                f"{done}/{recipe.steps} "
+                + " ".join(f"{name} {value:.3f}" for name, value in running.items())
+                + f" · {left / 60:.0f} min left"
+            )
         if done % recipe.save_every == 0 or done == recipe.steps:
             state = {
-                "model": model.state_dict(), "renderer": renderer.state_dict(), "helper": helper.state_dict(),
-                "optimiser": optimiser.state_dict(), "average": average, "step": done,
+                "model": model.state_dict(),
+                "renderer": renderer.state_dict(),
+                "helper": helper.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "average": average,
+                "step": done,
             }
             torch.save(state, resume.with_suffix(".partial"))
             os.replace(resume.with_suffix(".partial"), resume)
@@ -209,9 +227,7 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
             kept_model.load_state_dict(average["model"])
             kept_renderer = SkeletonRenderer(recipe.image_size)
             kept_renderer.load_state_dict(average["renderer"])
-            save_checkpoint(
-                Checkpoint(kept_model, kept_renderer, tokenizer, tuple(labels)), recipe.out / "checkpoint"
-            )
+            save_checkpoint(Checkpoint(kept_model, kept_renderer, tokenizer, tuple(labels)), recipe.out / "checkpoint")
     set_calibration(recipe, say)
     return recipe.out / "checkpoint"
 

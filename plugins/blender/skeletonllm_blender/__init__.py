@@ -1,1 +1,1 @@
-"""The Blender plugin of SkeletonLLM; the add-on itself lives in `addon/` under its own licence, GPL-3.0-or-later."""
+"""The Blender plugin of SkeletonLLM. Add-on code belongs in `addon/`, under its own licence, GPL-3.0-or-later."""

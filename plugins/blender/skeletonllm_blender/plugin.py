@@ -1,1 +1,54 @@
-"""What Blender adds to SkeletonLLM: nothing yet; the add-on and its `blender package` command are still to come."""
+"""What Blender adds to SkeletonLLM: the bones of Rigify's human meta-rig as a named topology. Runs without Blender."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from skeletonllm_core.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from skeletonllm_core.motion.skeleton import Topology
+
+# Bone, parent, body part ("-" where it is none); the limbs are written once and hold for both sides.
+_TRUNK = """
+spine        -          pelvis
+spine.001    spine      spine
+spine.002    spine.001  spine
+spine.003    spine.002  chest
+spine.004    spine.003  neck
+spine.005    spine.004  neck
+spine.006    spine.005  head
+"""
+_LIMBS = """
+pelvis       spine      -
+shoulder     spine.003  clavicle
+upper_arm    shoulder   upper_arm
+forearm      upper_arm  forearm
+hand         forearm    hand
+thigh        spine      thigh
+shin         thigh      shin
+foot         shin       foot
+toe          foot       toes
+"""
+
+
+@hookimpl
+def skeletonllm_topologies() -> Iterable[Topology]:
+    """Rigify's basic human meta-rig."""
+    from skeletonllm_core.motion.skeleton import BodyPart, Topology
+
+    rows = [tuple(line.split()) for line in _TRUNK.split("\n") if line]
+    for side, letter in (("left", "L"), ("right", "R")):
+        for name, parent, part in (line.split() for line in _LIMBS.split("\n") if line):
+            above = parent if parent.startswith("spine") else f"{parent}.{letter}"
+            rows.append((f"{name}.{letter}", above, part if part == "-" else f"{side}_{part}"))
+    names = [name for name, _, _ in rows]
+    return [
+        Topology(
+            "rigify",
+            tuple(names),
+            [-1 if parent == "-" else names.index(parent) for _, parent, _ in rows],  # type: ignore[arg-type]
+            tuple(None if part == "-" else BodyPart(part) for _, _, part in rows),
+        )
+    ]

@@ -22,7 +22,6 @@ from skeletonllm_core.errors import MotionFormatError
 from skeletonllm_core.hooks import MAX_JOINTS
 from skeletonllm_core.motion import rotation
 from skeletonllm_core.motion.from_keypoints import fitted_motion
-from skeletonllm_core.motion.kinematics import forward_kinematics
 from skeletonllm_core.motion.motion import Clip, Keypoints, Motion
 from skeletonllm_core.motion.skeleton import Skeleton, Topology
 from skeletonllm_mocap_io.placing import placed
@@ -496,5 +495,142 @@ def _explain_value(file: BinaryIO, path: Path, header: _Header, place: int, valu
     for line, words in _lines(file, header):
         seen += len(words)
         if seen > place:
-            break
-    raise MotionFormatError(path, f"{name} is {value:g}, which is no plausible value", format=FORMAT, line=line)
+            raise MotionFormatError(path, f"{name} is {value:g}, which is no plausible value", format=FORMAT, line=line)
+    raise AssertionError(f"value {place} is not in {path}")
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+_CENTIMETRES = 100.0
+
+
+def write(clip: Clip, path: Path, order: str = "ZXY") -> None:
+    """Writes centimetres, Y up, one ROOT a person; Keypoints get rotations that follow them.
+
+    Joints below the root get position channels only where the motion moves them; bones that end in no joint become End
+    Sites. Names are made unique and free of spaces. A skeleton with several roots gets the first as its only one.
+
+    Args:
+        clip: persons with the same frames and rate.
+        path: the file.
+        order: the rotation channels of every joint, three different axes.
+
+    Raises:
+        MotionFormatError: the persons differ in frames or frame rate.
+        TopologyError: a joint of Keypoints is missing throughout.
+    """
+    motions = [_one_rooted(fitted_motion(one) if isinstance(one, Keypoints) else one) for one in clip.persons]
+    if len({(len(motion), motion.fps) for motion in motions}) != 1:
+        raise MotionFormatError(
+            path, "the persons differ in frames or frame rate; choose one with --person", format=FORMAT
+        )
+    lines = ["HIERARCHY"]
+    tables = []
+    taken: set[str] = set()
+    for motion in motions:
+        moved = _moved_joints(motion)
+        _write_hierarchy(motion, _unique_names(motion.topology.names, taken), moved, order, lines)
+        tables.append(_channel_table(motion, moved, order))
+    lines += ["MOTION", f"Frames: {len(motions[0])}", f"Frame Time: {1 / motions[0].fps:.12g}"]
+    # Rounded here, because a tiny negative value would be printed as -0.00000, or not, by the sign of its noise.
+    table = np.round(np.concatenate(tables, axis=1), 5) + 0.0
+    row = " ".join(["%.5f"] * table.shape[1])
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("\n".join(lines) + "\n")
+        file.writelines(row % tuple(values) + "\n" for values in table.tolist())
+
+
+def _one_rooted(motion: Motion) -> Motion:
+    """The same motion with further roots hung under the first, since in the file a ROOT is a person."""
+    parents = motion.skeleton.parents
+    further = np.flatnonzero(parents[1:] < 0) + 1
+    if not len(further):
+        return motion
+    offsets = motion.skeleton.rest_offsets
+    free = np.broadcast_to(offsets, (*motion.rotations.shape[:2], 3)).copy()
+    if motion.local_translations is not None:
+        free[:] = motion.local_translations
+    rotations = motion.rotations.copy()
+    back = rotation.conjugate(motion.rotations[:, :1])
+    free[:, further] = rotation.rotate(back, free[:, further] - motion.root_translation[:, None])
+    rotations[:, further] = rotation.multiply(back, rotations[:, further])
+    hung, moved_offsets = parents.copy(), offsets.copy()
+    hung[further] = 0
+    moved_offsets[further] -= offsets[0]
+    skeleton = Skeleton(
+        Topology(motion.topology.name, motion.topology.names, hung, motion.topology.parts),
+        moved_offsets,
+        motion.skeleton.tip_joints,
+        motion.skeleton.tip_offsets,
+    )
+    return Motion(skeleton, rotations, motion.root_translation, motion.fps, motion.name, free)
+
+
+def _unique_names(names: tuple[str, ...], taken: set[str]) -> list[str]:
+    unique = []
+    for name in names:
+        plain = re.sub(r"[\s{}]+", "_", name.strip()) or "joint"
+        chosen, number = plain, 2
+        while chosen in taken:
+            chosen, number = f"{plain}_{number}", number + 1
+        taken.add(chosen)
+        unique.append(chosen)
+    return unique
+
+
+def _moved_joints(motion: Motion) -> set[int]:
+    """Joints below the root whose offset is not that of the rest pose in every frame."""
+    if motion.local_translations is None:
+        return set()
+    apart = np.abs(motion.local_translations - motion.skeleton.rest_offsets).max(axis=(0, 2)) > 1e-7
+    return {int(joint) for joint in np.flatnonzero(apart) if joint > 0}
+
+
+def _write_hierarchy(motion: Motion, names: list[str], moved: set[int], order: str, lines: list[str]) -> None:
+    """Appends the blocks of all joints; without recursion, so that a deep chain needs no deep Python stack."""
+    children = motion.topology.children()
+    skeleton = motion.skeleton
+    tips: dict[int, list[np.ndarray]] = {}
+    for joint, tip in zip(np.asarray(skeleton.tip_joints), np.asarray(skeleton.tip_offsets), strict=True):
+        tips.setdefault(int(joint), []).append(tip)
+    stack: list[tuple[int, int] | str] = [(0, 0)]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, str):
+            lines.append(top)
+            continue
+        joint, depth = top
+        pad = "\t" * depth
+        lines.append(f"{pad}{'JOINT' if joint else 'ROOT'} {names[joint]}")
+        lines.append(pad + "{")
+        offset = skeleton.rest_offsets[joint] if joint else np.zeros(3)
+        lines.append(f"{pad}\tOFFSET {_triple(offset)}")
+        positions = "Xposition Yposition Zposition " if joint == 0 or joint in moved else ""
+        rotations = " ".join(f"{letter}rotation" for letter in order)
+        lines.append(f"{pad}\tCHANNELS {6 if positions else 3} {positions}{rotations}")
+        ends = tips.get(joint, [] if children[joint] else [np.zeros(3)])
+        for tip in ends:
+            lines += [f"{pad}\tEnd Site", pad + "\t{", f"{pad}\t\tOFFSET {_triple(tip)}", pad + "\t}"]
+        stack.append(pad + "}")
+        stack.extend((child, depth + 1) for child in reversed(children[joint]))
+
+
+def _triple(offset: np.ndarray) -> str:
+    return " ".join(f"{value * _CENTIMETRES:.6f}" for value in offset)
+
+
+def _channel_table(motion: Motion, moved: set[int], order: str) -> np.ndarray:
+    """(T, C) channel values of one person, in the order in which its joints are written (depth first)."""
+    children = motion.topology.children()
+    degrees = np.unwrap(np.degrees(rotation.to_euler(motion.rotations, order)), axis=0, period=360.0)
+    columns = []
+    stack = [0]
+    while stack:
+        joint = stack.pop()
+        if joint == 0:
+            columns.append(motion.root_translation * _CENTIMETRES)
+        elif joint in moved and motion.local_translations is not None:
+            columns.append(motion.local_translations[:, joint] * _CENTIMETRES)
+        columns.append(degrees[:, joint])
+        stack.extend(reversed(children[joint]))
+    return np.concatenate(columns, axis=1)

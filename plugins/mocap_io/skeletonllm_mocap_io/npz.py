@@ -176,10 +176,10 @@ def _rotation_arrays(motions: list[Motion]) -> dict[str, np.ndarray]:
                 for motion in motions
             ]
         )
-    joints = motions[0].skeleton.tip_joints
-    if joints is not None and all(np.array_equal(motion.skeleton.tip_joints, joints) for motion in motions):
-        arrays["tip_joints"] = joints
-        arrays["tip_offsets"] = _once(np.stack([motion.skeleton.tip_offsets for motion in motions]))
+    joints = [np.asarray(motion.skeleton.tip_joints) for motion in motions]
+    if all(np.array_equal(one, joints[0]) for one in joints):
+        arrays["tip_joints"] = joints[0]
+        arrays["tip_offsets"] = _once(np.stack([np.asarray(motion.skeleton.tip_offsets) for motion in motions]))
     return arrays
 
 

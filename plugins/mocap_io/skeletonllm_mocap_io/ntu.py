@@ -79,7 +79,7 @@ class _Parser:
     def count(self, what: str) -> int:
         line = self.next(what).strip()
         if not line.isdigit():
-            self.fail(f"expected {what}, found {ascii(line[:24].decode('latin-1'))}")
+            self.fail(f"expected {what}, found {line[:24].decode('latin-1')!a}")
         return int(line[:12])
 
     def values(self, what: str, count: int) -> np.ndarray:

@@ -7,10 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from skeletonllm_core.motion.motion import Clip, Keypoints, Motion, Origin, Person
-from skeletonllm_core.motion.orientation import body_height, infer_unit, infer_up_axis, reoriented, to_y_up
+from skeletonllm_core.motion.orientation import (
+    STANDING_HEIGHT,
+    body_height,
+    infer_unit,
+    infer_up_axis,
+    reoriented,
+    to_y_up,
+)
 from skeletonllm_core.motion.rig import map_rig
 
 _FRAMES_LOOKED_AT = 240
+
+# Units that motion capture hardly uses are believed only if they make a grown person [m].
+_RARE_UNITS = ("in", "ft", "dm")
+_GROWN = (1.4, 2.1)
 
 
 def placed(
@@ -49,6 +60,8 @@ def placed(
                 notes.append("The skeleton has no size, so its unit could not be worked out; metres are assumed.")
             else:
                 judged_unit = infer_unit(height)
+                if judged_unit[0] in _RARE_UNITS and not _GROWN[0] <= height * judged_unit[1] <= _GROWN[1]:
+                    judged_unit = ("unknown", STANDING_HEIGHT / height)
                 if judged_unit[0] == "unknown":
                     notes.append(
                         f"No usual unit gives the body of height {height:g} a human size; it was scaled to 1.7 m."

@@ -161,12 +161,11 @@ class Gait:
     width: float = 0.75
 
 
-def go(actor: Actor, take: Take, gait: Gait, turn: np.ndarray | None = None, travel: float = 0.0) -> np.ndarray:
+def go(actor: Actor, take: Take, gait: Gait, turn: np.ndarray | None = None) -> np.ndarray:
     """Walk or run through the whole take; returns the stride phase (T,), 0 = left foot lands.
 
     Args:
         turn: heading (T,) [degrees, left positive] of the path, or None for straight ahead.
-        travel: direction of travel against the heading [degrees, left positive], for walking sideways.
     """
     rng, body, t = actor.rng, actor.body, take.t
     rate, duty = gait.cadence / 2, gait.duty
@@ -178,7 +177,7 @@ def go(actor: Actor, take: Take, gait: Gait, turn: np.ndarray | None = None, tra
     phase_at -= np.interp(0.0, grid, phase_at) - start
     heading_at = np.zeros(len(grid)) if turn is None else np.interp(grid, t, turn)
     heading_at = heading_at + wander(rng, grid, np.array([1.2]), 0.05, 0.25)[:, 0]
-    course = np.radians(heading_at + travel)
+    course = np.radians(heading_at)
     pace = gait.speed * (1 + surge) / 60
     x_at, z_at = np.cumsum(pace * np.sin(course)), np.cumsum(pace * np.cos(course))
     x_at -= np.interp(0.0, grid, x_at)

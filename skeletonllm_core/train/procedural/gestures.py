@@ -225,10 +225,10 @@ def drink(actor: Actor) -> Take:
     return take
 
 
-def _guard(actor: Actor, take: Take, keys: list[float], sides: tuple[str, ...] = SIDES) -> None:
+def _guard(actor: Actor, take: Take, keys: list[float]) -> None:
     """Both fists before the chest, from keys[1] to keys[2]."""
     guard = actor.between(30, 45)
-    for side in sides:
+    for side in SIDES:
         high = guard + actor.between(-4, 4)
         take.arm(
             side,

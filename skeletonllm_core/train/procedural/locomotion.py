@@ -49,20 +49,16 @@ def _running(actor: Actor, speed: float) -> Gait:
     )
 
 
-def _seconds(actor: Actor, low: float, high: float) -> float:
-    return actor.between(low, high)
-
-
 def walk(actor: Actor) -> Take:
     speed = float(np.clip(actor.between(0.85, 1.5) * actor.tempo, 0.76, 1.68))
-    take = actor.take(_seconds(actor, 1.6, 6.0))
+    take = actor.take(actor.between(1.6, 6.0))
     go(actor, take, _walking(actor, speed))
     return take
 
 
 def jog(actor: Actor) -> Take:
     speed = float(np.clip(actor.between(2.0, 2.6) * actor.tempo**0.4, 1.9, 2.68))
-    take = actor.take(_seconds(actor, 1.4, 4.5), idle=0.6)
+    take = actor.take(actor.between(1.4, 4.5), idle=0.6)
     gait = _running(actor, speed)
     go(actor, take, gait)
     return take
@@ -70,14 +66,14 @@ def jog(actor: Actor) -> Take:
 
 def run(actor: Actor) -> Take:
     speed = float(np.clip(actor.between(3.0, 4.6) * actor.tempo**0.5, 2.95, 4.75))
-    take = actor.take(_seconds(actor, 1.2, 3.8), idle=0.6)
+    take = actor.take(actor.between(1.2, 3.8), idle=0.6)
     go(actor, take, _running(actor, speed))
     return take
 
 
 def walk_backward(actor: Actor) -> Take:
     speed = float(np.clip(actor.between(0.5, 1.0) * actor.tempo, 0.4, 1.2))
-    take = actor.take(_seconds(actor, 1.8, 5.5))
+    take = actor.take(actor.between(1.8, 5.5))
     gait = _walking(actor, speed)
     backward = Gait(
         speed=-speed,
@@ -100,7 +96,7 @@ def walk_backward(actor: Actor) -> Take:
 
 def _walk_turn(actor: Actor, sign: float) -> Take:
     speed = float(np.clip(actor.between(0.8, 1.4) * actor.tempo, 0.7, 1.7))
-    take = actor.take(_seconds(actor, 2.6, 6.0))
+    take = actor.take(actor.between(2.6, 6.0))
     t, seconds = take.t, take.t[-1]
     total = sign * actor.between(62, 178)
     if actor.chance(0.65):
@@ -128,7 +124,7 @@ def walk_turn_right(actor: Actor) -> Take:
 
 def crouch_walk(actor: Actor) -> Take:
     speed = float(np.clip(actor.between(0.45, 0.9) * actor.tempo, 0.35, 1.1))
-    take = actor.take(_seconds(actor, 2.0, 5.5))
+    take = actor.take(actor.between(2.0, 5.5))
     gait = _walking(actor, speed)
     depth = actor.between(0.13, 0.27)
     sneak = Gait(
@@ -153,7 +149,7 @@ def crouch_walk(actor: Actor) -> Take:
 def march(actor: Actor) -> Take:
     forward = actor.chance(0.6)
     speed = actor.between(0.5, 1.1) if forward else 0.0
-    take = actor.take(_seconds(actor, 2.0, 5.0), idle=0.5)
+    take = actor.take(actor.between(2.0, 5.0), idle=0.5)
     cadence = actor.between(1.6, 2.1) * actor.tempo**0.4
     gait = Gait(
         speed=speed,

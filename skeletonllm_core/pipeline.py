@@ -21,12 +21,13 @@ from skeletonllm_core.motion.canonical import (
     CanonicalFrames,
     Prepared,
     canonical_frames,
+    mirrored,
     moments,
     place,
     prepare,
     sample,
 )
-from skeletonllm_core.motion.facts import explain, measure
+from skeletonllm_core.motion.facts import explain, measure, mirrored_text
 from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Person
 
@@ -105,6 +106,8 @@ class SkeletonLLM:
         self.calibration = checkpoint.calibration
         self.trained_labels = checkpoint.labels
         self.labels = distinct_labels(checkpoint.labels)
+        place = {label: index for index, label in enumerate(checkpoint.labels)}
+        self._mirrored_labels = np.array([place.get(mirrored_text(label), place[label]) for label in checkpoint.labels])
 
     def label(
         self,
@@ -239,9 +242,9 @@ class SkeletonLLM:
         images = self.renderer(scenes, size=self.model.config.image_size)
         return self.model.visual_tokens(images.unflatten(0, (len(scenes), -1)))
 
-    def visual_tokens(self, body: Prepared) -> Tensor:
-        """(1, T, width) visual tokens of a whole clip."""
-        return self._visual([self._view(body, 0.0, None, 0.0)])
+    def visual_tokens(self, body: Prepared, phases: Sequence[float] = (0.0,)) -> Tensor:
+        """(number of phases, T, width) visual tokens of a whole clip."""
+        return self._visual([self._view(body, 0.0, None, phase) for phase in phases])
 
     def likelihoods(self, body: Prepared) -> np.ndarray:
         """(W, L) log-likelihood of each trained label, in each of the parts in which a clip is looked at (mostly one)."""
@@ -256,10 +259,18 @@ class SkeletonLLM:
     def _part_likelihoods(
         self, body: Prepared, start: float, end: float | None, phases: Sequence[float] = (0.0,)
     ) -> np.ndarray:
+        """(L,) log-likelihoods, averaged over the phases and over the scene and its mirror image.
+
+        In the mirror every label stands for its other side, so a mirrored motion gets exactly the mirrored answer.
+        """
         scenes = [self._view(body, start, end, phase) for phase in phases]
         prompt = prompts.label_prompt(scenes[0].seconds)
-        likely = log_likelihoods(self.model, self.tokenizer, self._visual(scenes), prompt, self.trained_labels)
-        return likely.double().cpu().numpy()
+        visual = self._visual([*scenes, *(mirrored(scene) for scene in scenes)])
+        straight, swapped = (
+            log_likelihoods(self.model, self.tokenizer, views, prompt, self.trained_labels).double().cpu().numpy()
+            for views in visual.split(len(scenes))
+        )
+        return (straight + swapped[self._mirrored_labels]) / 2
 
     def _scores(self, likelihoods: np.ndarray, candidates: Sequence[str]) -> np.ndarray:
         """(C,) scores of candidate texts, from (W, L) log-likelihoods of the trained labels."""

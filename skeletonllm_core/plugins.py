@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -28,6 +29,9 @@ STRICT = "SKELETONLLM_STRICT_PLUGINS"
 
 _IMPLAUSIBLE = 1e6
 """No joint is as far away as this [m]."""
+
+_SLOWEST, _FASTEST = 1e-3, 1e5
+"""Frame rates beyond these are mistakes [1/s]."""
 
 
 class Plugins:
@@ -180,7 +184,6 @@ class Plugins:
             PluginError: several readers claim the file.
         """
         path = Path(path)
-        _check_suffix_known(self.readers(), path, format)
         _check_file(path, format)
         reader = self.reader_of(path, format)
         try:
@@ -192,9 +195,7 @@ class Plugins:
         _check_clips(clips, path, reader.name)
         return clips
 
-    def read(
-        self, path: str | os.PathLike[str], clip: str | None = None, format: str | None = None
-    ) -> list[Person]:
+    def read(self, path: str | os.PathLike[str], clip: str | None = None, format: str | None = None) -> list[Person]:
         """The persons of one clip of a file.
 
         Args:
@@ -254,7 +255,8 @@ class Plugins:
                 raise MotionFormatError(path, problem.problem, format=problem.format) from None
             raise
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def _fitting(formats: list[Any], path: Path, format: str | None, verb: str) -> list[Any]:
@@ -286,12 +288,6 @@ def _only(claims: list[Any], path: Path) -> Any:
 
 def _home(one: MotionReader | MotionWriter) -> str:
     return (one.read if isinstance(one, MotionReader) else one.write).__module__
-
-
-def _check_suffix_known(readers: list[MotionReader], path: Path, format: str | None) -> None:
-    """A file that is there must have a known suffix; a missing file or a folder is the more useful thing to say."""
-    if path.is_file():
-        _fitting(readers, path, format, "read")
 
 
 def _check_file(path: Path, format: str | None) -> None:
@@ -334,6 +330,8 @@ def _check_clips(clips: list[Clip], path: Path, format: str) -> None:
         for person in clip.persons:
             if not len(person):
                 fail("the clip has 0 frames")
+            if not _SLOWEST <= person.fps <= _FASTEST:
+                fail(f"{person.fps:g} frames a second is no plausible frame rate")
             joints = len(person.topology)
             if joints > MAX_JOINTS:
                 fail(f"the skeleton has {joints} joints; more than {MAX_JOINTS} are refused")
@@ -346,11 +344,12 @@ def _check_clips(clips: list[Clip], path: Path, format: str) -> None:
                     frame, joint = np.argwhere(bad)[0, :2]
                     fail(f"joint {person.topology.names[joint]!r} is at no plausible place in frame {frame}")
             elif not all(
-                values.min() > -_IMPLAUSIBLE and values.max() < _IMPLAUSIBLE  # False for NaN
+                (np.abs(values) < _IMPLAUSIBLE).all()  # False for NaN
                 for values in (
                     person.rotations,
                     person.root_translation,
                     person.skeleton.rest_offsets,
+                    np.asarray(person.skeleton.tip_offsets),
                     *(() if person.local_translations is None else (person.local_translations,)),
                 )
             ):
@@ -411,8 +410,6 @@ def read(path: str | os.PathLike[str], clip: str | None = None, format: str | No
     return discovered().read(path, clip, format)
 
 
-def write(
-    persons: Clip | Person | Sequence[Person], path: str | os.PathLike[str], format: str | None = None
-) -> None:
+def write(persons: Clip | Person | Sequence[Person], path: str | os.PathLike[str], format: str | None = None) -> None:
     """Writes a clip to a file; see `Plugins.write`."""
     discovered().write(persons, path, format)

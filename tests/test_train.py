@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from skeletonllm_core.errors import SkeletonLLMError
-from skeletonllm_core.motion.canonical import moments, place, prepare, sample
+from skeletonllm_core.motion.canonical import mirrored, moments, place, prepare, sample
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.train import trainer
-from skeletonllm_core.train.augment import Augmentation, mirrored, varied_frames, without_joints
+from skeletonllm_core.train.augment import Augmentation, varied_frames, without_joints
 from skeletonllm_core.train.corpus import TEST, TRAIN, VALIDATION, data_hash, read_packs
 from skeletonllm_core.train.evaluate import interval
 from skeletonllm_core.train.items import LONGEST_WINDOW, windows

@@ -23,22 +23,23 @@ def generate(
     """The most likely next word, again and again, up to the end sign.
 
     Args:
-        visual: (1, T, width) visual tokens of one clip.
+        visual: (V, T, width) visual tokens: V views of one clip, whose log-probabilities are averaged.
         prompt: what is asked.
         limit: at most so many words.
 
     Returns:
         The words, separated by spaces.
     """
-    words = torch.tensor([word_ids(tokenizer, prompt)], device=visual.device)
-    state = model.read(visual, words)
+    views = len(visual)
+    state = model.read(visual, torch.tensor([word_ids(tokenizer, prompt)] * views, device=visual.device))
     answer: list[int] = []
     for _ in range(limit):
-        word = int(model.next_word_logits(state.hidden[0, -1]).argmax())
+        scores = torch.log_softmax(model.next_word_logits(state.hidden[:, -1]), -1).mean(0)
+        word = int(scores.argmax())
         if word == tokenizer.eos_token_id:
             break
         answer.append(word)
-        state = model.read(None, torch.tensor([[word]], device=visual.device), state.cache)
+        state = model.read(None, torch.tensor([[word]] * views, device=visual.device), state.cache)
     return tokenizer.decode(answer)
 
 

@@ -10,7 +10,7 @@ The steps, each a function, so that training can change a clip between two of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -319,6 +319,22 @@ def place(
         )
     ground = turn_about_y(centre - centre[:1], turn)[:, [0, 2]]
     return CanonicalFrames(tuple(persons), ground.astype(np.float32), samples[0].times, float(seconds), tuple(notes))
+
+
+def mirrored(scene: CanonicalFrames) -> CanonicalFrames:
+    """The scene as a mirror shows it: +X becomes -X and every left part a right part."""
+    flip = np.array([-1, 1, 1], np.float32)
+    persons = tuple(
+        CanonicalPerson(
+            one.positions * flip,
+            one.velocities * flip,
+            one.visible,
+            one.bones,
+            tuple(part.mirrored if part else None for part in one.parts),
+        )
+        for one in scene.persons
+    )
+    return replace(scene, persons=persons, ground=scene.ground * flip[[0, 2]])
 
 
 def canonical_frames(

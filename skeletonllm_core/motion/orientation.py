@@ -318,10 +318,12 @@ def reoriented(person: Person, turn: np.ndarray, scale: float) -> Person:
         person.skeleton.tip_joints,
         moved(person.skeleton.tip_offsets) if person.skeleton.tip_offsets is not None else None,
     )
-    turned = rotation.multiply(rotation.multiply(turn, person.rotations), rotation.conjugate(turn))
+    rotations = person.rotations
+    if not same:
+        rotations = rotation.multiply(rotation.multiply(turn, rotations), rotation.conjugate(turn))
     return Motion(
         skeleton,
-        person.rotations if same else turned,
+        rotations,
         moved(person.root_translation),
         person.fps,
         person.name,

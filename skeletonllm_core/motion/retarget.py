@@ -71,7 +71,9 @@ def retarget(person: Person, onto: Skeleton | Topology) -> Motion:
 
     still = Motion(target, local, np.zeros((len(source), 3)), source.fps, source.name)
     placed = still.joint_positions()
-    root = _scale(positions, source_rig, rest, target_rig) * positions[:, theirs[0]] - placed[:, ours[0]]
+    pelvis = target_rig.joint_of(BodyPart.PELVIS)
+    anchor = pelvis if pelvis in pairs else int(ours[0])
+    root = _scale(positions, source_rig, rest, target_rig) * positions[:, pairs[anchor]] - placed[:, anchor]
     root[:, 1] += positions[:, source_rig.drawn, 1].min() - (placed[:, target_rig.drawn, 1] + root[:, 1, None]).min()
     return Motion(target, local, root, source.fps, source.name)
 
@@ -88,21 +90,21 @@ def _rest_positions(skeleton: Skeleton) -> np.ndarray:
 def _pairs(source: Topology, source_rig: RigMap, target: Topology, target_rig: RigMap) -> dict[int, int]:
     """Target joint → source joint.
 
-    Lines of several joints (spine, neck) are matched from end to end; fingers only by name, since one finger says
-    nothing about another.
+    Skeletons of one hierarchy are matched joint by joint. Else joints of one part are matched by name where names agree,
+    and lines of several (spine, neck) from end to end; fingers only by name, since one finger says nothing about another.
     """
+    if source.names == target.names and np.array_equal(source.parents, target.parents):
+        return {joint: joint for joint in range(len(target))}
     pairs: dict[int, int] = {}
     for part in target_rig.primary():
-        mine = [joint for joint, found in enumerate(target_rig.parts) if found == part and target_rig.drawn[joint]]
-        other = [joint for joint, found in enumerate(source_rig.parts) if found == part and source_rig.drawn[joint]]
-        named = {source.names[joint]: joint for joint in other}
-        same = {joint: named[target.names[joint]] for joint in mine if target.names[joint] in named}
-        if len(same) == len(mine) or part in _FINGERS:
-            pairs |= same
-        elif mine and other:
+        named = {source.names[joint]: joint for joint, found in enumerate(source_rig.parts) if found == part}
+        own = [joint for joint, found in enumerate(target_rig.parts) if found == part]
+        pairs |= {joint: named[target.names[joint]] for joint in own if target.names[joint] in named}
+        mine = [joint for joint in own if target_rig.drawn[joint]]
+        other = [joint for joint in named.values() if source_rig.drawn[joint]]
+        if part not in _FINGERS and mine and other and not any(joint in pairs for joint in own):
             count = min(len(mine), len(other))
-            for a, b in zip(_spread(mine, count), _spread(other, count), strict=True):
-                pairs[a] = b
+            pairs |= dict(zip(_spread(mine, count), _spread(other, count), strict=True))
     return pairs
 
 

@@ -309,7 +309,7 @@ def tracks(person: Person, rig: RigMap, height: float, start: float = 0.0, end: 
     if not parts:
         return Tracks(seconds, height, {})
     with np.errstate(invalid="ignore"):
-        missing = ~(np.abs(positions) < FAR_M).all(axis=2)
+        missing = np.logical_not((np.abs(positions) < FAR_M).all(axis=2))
     known = np.ones(len(parts), dtype=bool)
     if missing.any():
         positions, known = _bridged(positions, missing, person.fps)

@@ -8,10 +8,10 @@ import numpy as np
 
 from skeletonllm_core.motion.canonical import (
     CanonicalFrames,
-    CanonicalPerson,
     Prepared,
     Samples,
     drawn_bones,
+    mirrored,
     moments,
     place,
     sample,
@@ -45,7 +45,7 @@ class Augmentation:
     noise: float = 0.015
     yaw: float = 0.25
     crop: float = 0.8
-    tempo: float = 0.12
+    tempo: float = 0.2
     missing: float = 0.1
 
 
@@ -128,22 +128,6 @@ def with_other_limbs(seen: Samples, body: Prepared, spread: float, rng: np.rando
     lowest = np.nanmin(positions[..., 1]) if np.isfinite(positions).any() else 0.0
     moved[..., 1] += lowest - (np.nanmin(moved[..., 1]) if np.isfinite(moved).any() else 0.0)
     return replace(seen, positions=moved[:-1].reshape(seen.positions.shape).astype(np.float32), start=moved[-1])
-
-
-def mirrored(scene: CanonicalFrames) -> CanonicalFrames:
-    """The scene as a mirror shows it: +X becomes -X and every left part a right part."""
-    flip = np.array([-1, 1, 1], np.float32)
-    persons = tuple(
-        CanonicalPerson(
-            one.positions * flip,
-            one.velocities * flip,
-            one.visible,
-            one.bones,
-            tuple(part.mirrored if part else None for part in one.parts),
-        )
-        for one in scene.persons
-    )
-    return replace(scene, persons=persons, ground=scene.ground * flip[[0, 2]])
 
 
 def _maybe_mirrored(scene: CanonicalFrames, mirror: bool) -> CanonicalFrames:

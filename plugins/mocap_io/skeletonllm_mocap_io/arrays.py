@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import math
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,13 +17,16 @@ from skeletonllm_core.errors import MotionFormatError
 _MOST_BYTES = 512 << 20
 """Arrays together may be this large when unpacked, or four times their file if that is more."""
 
+# numpy reads the header as a Python literal, and a damaged one can fail in any of these ways.
+_BAD_ARRAY = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, OverflowError)
+
 
 def array_header(path: Path) -> tuple[tuple[int, ...], np.dtype] | None:
     """Shape and type that a .npy file declares; None where it is no such file."""
     with path.open("rb") as file:
         try:
             return _header(file)
-        except ValueError:
+        except _BAD_ARRAY:
             return None
 
 
@@ -62,8 +68,8 @@ def load_arrays(path: Path, format: str) -> dict[str, np.ndarray]:
                     name = entry.filename.removesuffix(".npy")
                     arrays[name] = _array(file, entry.file_size, path, format, name)  # type: ignore[arg-type]
             return arrays
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as problem:  # type: ignore[attr-defined]
-        raise MotionFormatError(path, f"is no whole .npz file: {problem}", format=format) from problem
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as problem:
+        raise MotionFormatError(path, "is no whole .npz file", format=format) from problem
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
@@ -77,11 +83,13 @@ def _array(file: BinaryIO, size: int, path: Path, format: str, name: str = "") -
     what = f"array {name!r}" if name else "the array"
     try:
         shape, dtype = _header(file)
+        if any(length < 0 for length in shape):
+            raise MotionFormatError(path, f"{what} has the impossible shape {shape}", format=format)
         if dtype.hasobject:
             raise MotionFormatError(path, f"{what} holds Python objects, which are never loaded", format=format)
-        if dtype.itemsize * math.prod(shape) > size:
+        if dtype.itemsize * math.prod(shape) > size - file.tell():
             raise MotionFormatError(path, f"{what} is cut short: its header promises shape {shape}", format=format)
         file.seek(0)
         return np.lib.format.read_array(file, allow_pickle=False)
-    except ValueError as problem:
-        raise MotionFormatError(path, f"{what} is no numpy array: {problem}", format=format) from problem
+    except _BAD_ARRAY as problem:
+        raise MotionFormatError(path, f"{what} is no whole numpy array", format=format) from problem

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -29,8 +30,10 @@ from skeletonllm_mocap_io.placing import placed
 FORMAT = "bvh"
 
 _CHUNK_BYTES = 1 << 20
-_MAX_HEADER_BYTES = 64 << 20
+_MAX_HEADER_BYTES = 16 << 20  # two thousand joints nested in each other, indented by tabs, take half of it
+_LONGEST_START = 4096  # bytes from MOTION to the frame time
 _IMPLAUSIBLE = 1e7
+_MOST_POSES = 100_000_000  # frames × joints: 3.2 GB of rotations, or 7 hours of 31 joints at 120 frames a second
 _MOTION_START = re.compile(rb"\bMOTION\s+Frames\s*:\s*\S+\s+Frame\s*Time\s*:[ \t]*\S+", re.IGNORECASE)
 _WORD = re.compile(r"[{}]|[^\s{}]+")
 _CHANNEL = re.compile(r"([XYZ])(position|rotation)", re.IGNORECASE)
@@ -75,12 +78,11 @@ def read(path: Path) -> list[Clip]:
 
 
 def _read_header(file: BinaryIO, path: Path) -> _Header:
-    data = b""
-    found = None
+    data = bytearray()
     while True:
         block = file.read(_CHUNK_BYTES)
         data += block
-        found = _MOTION_START.search(data)
+        found = _MOTION_START.search(data, max(0, len(data) - len(block) - _LONGEST_START))
         if not block or (found and found.end() < len(data)):
             break
         if len(data) > _MAX_HEADER_BYTES:
@@ -90,7 +92,7 @@ def _read_header(file: BinaryIO, path: Path) -> _Header:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise MotionFormatError(path, "the text is UTF-16; save it as UTF-8", format=FORMAT, line=1)
     length = found.end() if found else len(data)
-    header = _HeaderParser(_decoded(data[:length]), path).parse()
+    header = _HeaderParser(_decoded(bytes(data[:length])), path).parse()
     header.length = length
     return header
 
@@ -227,7 +229,7 @@ class _HeaderParser:
 
     def _channels(self, joint: _Joint, columns: list[str]) -> None:
         word = self.next("the number of channels")
-        if not word.isdecimal():
+        if not word.isdecimal() or len(word) > 9:
             self.fail(f"expected the number of channels of {joint.name!r}, found {_shown(word)}")
         if joint.positions or joint.rotations:
             self.fail(f"joint {joint.name!r} has CHANNELS twice")
@@ -270,10 +272,14 @@ class _HeaderParser:
     def _keyword(self, keyword: str, after: str = "") -> None:
         shown = f"{after} {keyword.title()}:".strip()
         word = self.next(f"'{shown}'")
-        if word.upper() == keyword:
+        if word.upper() == keyword and self.ahead is not None and self.ahead[1].startswith(":"):
             word += self.next("':'")
-        if word.upper() != f"{keyword}:":
+        if not word.upper().startswith(f"{keyword}:"):
             self.fail(f"expected '{shown}', found {_shown(word)}")
+        value = word[len(keyword) + 1 :]
+        if value:  # "Frames:12" without a blank
+            self.words = chain([self.ahead] if self.ahead is not None else [], self.words)
+            self.ahead = (self.line, value)
 
 
 def _shown(word: str) -> str:
@@ -396,6 +402,13 @@ def _read_frames(file: BinaryIO, path: Path, header: _Header, builders: list[_Pe
     left = path.stat().st_size - header.length
     if header.frames > left // (2 * width) + 1:  # a value takes two bytes at least: the declared number cannot be there
         _explain(file, path, header)
+    if header.frames * len(header.joints) > _MOST_POSES:  # joints without channels cost the file nothing
+        raise MotionFormatError(
+            path,
+            f"{header.frames} frames of {len(header.joints)} joints are more than can be held in memory",
+            format=FORMAT,
+            line=header.line,
+        )
     for builder in builders:
         builder.reserve()
     pending = np.empty(0)
@@ -472,6 +485,8 @@ def _explain(file: BinaryIO, path: Path, header: _Header) -> NoReturn:
             fail(uneven[0], f"expected {width} channels, found {uneven[1]}")
         for word in words:
             try:
+                if b"_" in word:  # 1_000 is a number to Python only.
+                    raise ValueError
                 float(word)
             except ValueError:
                 fail(line, f"expected a number, found {_shown(word.decode('latin-1'))}")

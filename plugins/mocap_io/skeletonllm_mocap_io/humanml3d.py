@@ -26,7 +26,11 @@ _JOINTS = len(FILE_ORDERS["humanml3d22"])
 def sniff(path: Path) -> bool:
     """Whether the array has the shape (T, 22, 3)."""
     header = array_header(path)
-    return header is not None and header[1].kind == "f" and len(header[0]) == 3 and header[0][1:] == (_JOINTS, 3)
+    return header is not None and _is_float(header[1]) and len(header[0]) == 3 and header[0][1:] == (_JOINTS, 3)
+
+
+def _is_float(dtype: np.dtype) -> bool:
+    return dtype.kind == "f" and dtype.itemsize <= 8
 
 
 def read(path: Path) -> list[Clip]:
@@ -36,9 +40,11 @@ def read(path: Path) -> list[Clip]:
         MotionFormatError: it is no array of that shape.
     """
     positions = load_array(path, FORMAT)
-    if positions.dtype.kind != "f" or positions.ndim != 3 or positions.shape[1:] != (_JOINTS, 3):
+    if not _is_float(positions.dtype) or positions.ndim != 3 or positions.shape[1:] != (_JOINTS, 3):
         raise MotionFormatError(
-            path, f"expected floats of shape (T, {_JOINTS}, 3), found {positions.dtype} {positions.shape}", format=FORMAT
+            path,
+            f"expected floats of shape (T, {_JOINTS}, 3), found {positions.dtype} {positions.shape}",
+            format=FORMAT,
         )
     person = Keypoints(TOPOLOGIES["humanml3d22"], positions[:, file_order("humanml3d22")], FPS, path.stem)
     return [Clip("", [person], Origin(FORMAT))]

@@ -46,7 +46,7 @@ def read(path: Path) -> list[Clip]:
     ids: tuple[int, ...] = ()
     if "ids" in arrays:
         found = _numbers(arrays, "ids", path)
-        if found.shape != (len(persons),) or not np.isfinite(found).all():
+        if found.shape != (len(persons),) or not (np.abs(found) < 2**63).all():
             raise MotionFormatError(path, f"'ids' must be {len(persons)} whole numbers", format=FORMAT)
         ids = tuple(int(number) for number in arrays["ids"])
     return [Clip("", persons, Origin(FORMAT), ids)]
@@ -82,7 +82,7 @@ def _persons(arrays: dict[str, np.ndarray], path: Path) -> list[Person]:
     joints = len(names)
     parents = numbers("parents", joints)
     fps = numbers("fps").item() if arrays["fps"].ndim == 0 else numbers("fps", 1).item()
-    if not (np.isfinite(parents).all() and (parents == np.round(parents)).all()):
+    if not ((np.abs(parents) < 2**31).all() and (parents == np.round(parents)).all()):
         raise MotionFormatError(path, "'parents' must be whole numbers", format=FORMAT)
     order = ordered(parents.astype(np.int64))
     place = np.append(np.argsort(order), -1)

@@ -111,7 +111,7 @@ class _Parser:
 
     def _body(self) -> tuple[int, np.ndarray]:
         words = self.next("a body").split()
-        if len(words) != _BODY_VALUES or not words[0].isdigit() or len(words[0]) > 19:
+        if len(words) != _BODY_VALUES or not words[0].isdigit() or len(words[0]) > 18:
             self.fail(f"expected a body of {_BODY_VALUES} values that start with its id, found {len(words)}")
         joints = self.count("the number of joints")
         if joints != _JOINTS:

@@ -1,0 +1,18 @@
+"""This folder as an ament_python package, for colcon; the Python distribution is that of the root's pyproject.toml."""
+
+from setuptools import setup  # type: ignore[import-untyped]
+
+NAME = "skeletonllm_ros2"
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    packages=[NAME],
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=True,
+    license="Apache-2.0",
+)

@@ -15,7 +15,10 @@ from skeletonllm_core.motion.skeleton import Skeleton, Topology
 NAMES = ("Hips", *(f"{side}{part}" for side in ("Left", "Right") for part in ("UpLeg", "Leg", "Foot", "ToeBase")))
 TOPOLOGY = Topology("legs", NAMES, np.array([-1, 0, 1, 2, 3, 0, 5, 6, 7]))
 OFFSETS = np.array(
-    [[0, 1, 0], *([x, y, z] for s in (1, -1) for x, y, z in ((0.1 * s, 0, 0), (0, -0.45, 0), (0, -0.45, 0), (0, -0.05, 0.15)))]
+    [
+        [0, 1, 0],
+        *([x, y, z] for s in (1, -1) for x, y, z in ((0.1 * s, 0, 0), (0, -0.45, 0), (0, -0.45, 0), (0, -0.05, 0.15))),
+    ]
 )
 
 

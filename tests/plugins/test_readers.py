@@ -229,7 +229,9 @@ def test_a_malformed_file_is_refused_with_its_place(name: str, variant: str, tmp
 
 
 @pytest.mark.parametrize("name", MATRIX)
-@pytest.mark.parametrize("data", [b"", b"\n", b"\0", NOISE, b"\xff\xfe" + NOISE], ids=["empty", "line", "0", "noise", "utf16"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b"\0", NOISE, b"\xff\xfe" + NOISE], ids=["empty", "line", "0", "noise", "utf16"]
+)
 def test_what_is_no_motion_at_all_is_refused(name: str, data: bytes, tmp_path: Path) -> None:
     error = refusal(written(tmp_path, name, data))
     if not data:

@@ -13,7 +13,7 @@ from torch import Tensor
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.model.checkpoint import Checkpoint, checkpoint_sha256, load_checkpoint
-from skeletonllm_core.model.language import generate, log_likelihoods, word_ids
+from skeletonllm_core.model.language import generate, log_likelihoods, other_side_ids, word_ids
 from skeletonllm_core.model.lexicon import asked_action, candidate_scores, concepts, match
 from skeletonllm_core.model.timeline import merged_segments, window_starts
 from skeletonllm_core.model.words import known_wording, sentence
@@ -106,6 +106,7 @@ class SkeletonLLM:
         self.calibration = checkpoint.calibration
         self.trained_labels = checkpoint.labels
         self.labels = distinct_labels(checkpoint.labels)
+        self._other_side = other_side_ids(checkpoint.tokenizer, mirrored_text)
         place = {label: index for index, label in enumerate(checkpoint.labels)}
         self._mirrored_labels = np.array([place.get(mirrored_text(label), place[label]) for label in checkpoint.labels])
 
@@ -167,8 +168,7 @@ class SkeletonLLM:
         if unknown:
             return f"I cannot answer that: I do not know the words {', '.join(unknown)}."
         said = [
-            sentence(generate(self.model, self.tokenizer, self.visual_tokens(body), self._question(body, question)))
-            for body in _bodies(people)
+            sentence(self.write(body, prompts.ask_prompt(body_seconds(body), question))) for body in _bodies(people)
         ]
         if len(said) == 1:
             return said[0]
@@ -242,9 +242,29 @@ class SkeletonLLM:
         images = self.renderer(scenes, size=self.model.config.image_size)
         return self.model.visual_tokens(images.unflatten(0, (len(scenes), -1)))
 
-    def visual_tokens(self, body: Prepared, phases: Sequence[float] = (0.0,)) -> Tensor:
-        """(number of phases, T, width) visual tokens of a whole clip."""
-        return self._visual([self._view(body, 0.0, None, phase) for phase in phases])
+    def write(
+        self,
+        body: Prepared,
+        prompt: str,
+        *,
+        start: float = 0.0,
+        end: float | None = None,
+        phases: Sequence[float] = (0.0,),
+        choices: Sequence[str] | None = None,
+    ) -> str:
+        """What the language model writes, word by word, on a clip or a part of it.
+
+        Args:
+            body: the person.
+            prompt: see `model.prompts`.
+            start, end: the part [s].
+            phases: views; see `PHASES`.
+            choices: the text is one of these; None for free text.
+        """
+        scenes = [self._view(body, start, end, phase) for phase in phases]
+        visual = self._visual([*scenes, *(mirrored(scene) for scene in scenes)])
+        straight, swapped = visual.split(len(scenes))
+        return generate(self.model, self.tokenizer, straight, swapped, self._other_side, prompt, choices=choices)
 
     def likelihoods(self, body: Prepared) -> np.ndarray:
         """(W, L) log-likelihood of each trained label, in each of the parts in which a clip is looked at (mostly one)."""
@@ -278,13 +298,8 @@ class SkeletonLLM:
         return candidate_scores(probabilities, self.trained_labels, candidates)
 
     def _caption(self, body: Prepared, start: float, end: float | None) -> str:
-        scene = self._view(body, start, end, 0.0)
-        return sentence(
-            generate(self.model, self.tokenizer, self._visual([scene]), prompts.caption_prompt(scene.seconds))
-        )
-
-    def _question(self, body: Prepared, question: str) -> str:
-        return prompts.ask_prompt(body_seconds(body), question)
+        seconds = body_seconds(body) if end is None else end - start
+        return sentence(self.write(body, prompts.caption_prompt(seconds), start=start, end=end))
 
     def _unknown_words(self, question: str) -> list[str]:
         words = [word.strip(".,?!;:'\"").lower() for word in question.split()]

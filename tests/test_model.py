@@ -16,11 +16,12 @@ from skeletonllm_core.model.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from skeletonllm_core.model.language import generate, log_likelihoods, word_ids
+from skeletonllm_core.model.language import generate, log_likelihoods, other_side_ids, word_ids
 from skeletonllm_core.model.prompts import label_prompt, seconds_in_words
-from skeletonllm_core.model.tiny import TinyConfig, TinySkeletonLM
+from skeletonllm_core.model.tiny import SIZES, TinyConfig, TinySkeletonLM
 from skeletonllm_core.model.words import known_wording, sentence, word_tokenizer
 from skeletonllm_core.motion.canonical import canonical_frames
+from skeletonllm_core.motion.facts import mirrored_text
 from skeletonllm_core.render.renderer import SkeletonRenderer
 from skeletonllm_core.train.procedural import make_motion
 
@@ -99,7 +100,9 @@ def test_padding_does_not_change_an_answer(model: TinySkeletonLM, tokenizer) -> 
 
 def test_greedy_generation_takes_the_likeliest_word_each_time(model: TinySkeletonLM, tokenizer) -> None:
     visual = model.visual_tokens(images(1)).detach()
-    words = generate(model, tokenizer, visual, "walk", limit=4).split()
+    nothing = visual[:0]
+    same = torch.arange(len(tokenizer))
+    words = generate(model, tokenizer, visual, nothing, same, "walk", limit=4).split()
     read = word_ids(tokenizer, "walk")
     for word in words:
         ids = torch.tensor([[*read, 0]])
@@ -110,6 +113,26 @@ def test_greedy_generation_takes_the_likeliest_word_each_time(model: TinySkeleto
         assert best == tokenizer.convert_tokens_to_ids(word)
         read.append(best)
     assert words
+
+
+def test_greedy_generation_among_choices_writes_one_of_them(model: TinySkeletonLM, tokenizer) -> None:
+    visual = model.visual_tokens(images(2)).detach()
+    swap = other_side_ids(tokenizer, mirrored_text)
+    choices = ["walk turn left", "raise up both hands", "walk"]
+    for prompt in ("walk", "hands", "0"):
+        assert generate(model, tokenizer, visual, visual, swap, prompt, choices=choices) in choices
+
+
+def test_swapping_the_views_swaps_the_sides_in_the_text(model: TinySkeletonLM) -> None:
+    tokenizer = word_tokenizer([*TEXTS, "right"])
+    torch.manual_seed(0)
+    model = TinySkeletonLM(
+        TinyConfig(**{**{name: getattr(model.config, name) for name in SIZES}, "vocab_size": len(tokenizer)})
+    )
+    one, other = model.eval().visual_tokens(images(2)).detach().split(1)
+    swap = other_side_ids(tokenizer, mirrored_text)
+    texts = [generate(model, tokenizer, a, b, swap, "walk", limit=6) for a, b in ((one, other), (other, one))]
+    assert texts[0] and texts[1] == mirrored_text(texts[0])
 
 
 def test_the_loss_reaches_every_frame_and_every_renderer_parameter(model: TinySkeletonLM, tokenizer) -> None:

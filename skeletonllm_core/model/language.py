@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,30 +16,71 @@ def word_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
+def other_side_ids(tokenizer: PreTrainedTokenizerBase, other_side: Callable[[str], str]) -> Tensor:
+    """(vocabulary,) for each token the token of the same word about the other side (left for right), mostly itself.
+
+    Args:
+        other_side: swaps left and right in a text.
+    """
+    vocabulary = tokenizer.get_vocab()
+    swapped = torch.arange(len(vocabulary))
+    for word, index in vocabulary.items():
+        swapped[index] = vocabulary.get(other_side(word), index)
+    return swapped
+
+
 @torch.inference_mode()
 def generate(
-    model: TinySkeletonLM, tokenizer: PreTrainedTokenizerBase, visual: Tensor, prompt: str, limit: int = 48
+    model: TinySkeletonLM,
+    tokenizer: PreTrainedTokenizerBase,
+    visual: Tensor,
+    mirrored: Tensor,
+    other_side: Tensor,
+    prompt: str,
+    *,
+    choices: Sequence[str] | None = None,
+    limit: int = 48,
 ) -> str:
     """The most likely next word, again and again, up to the end sign.
 
+    The log-probabilities are averaged over all views; a mirrored view reads and writes about the other side, so that a
+    mirrored motion gets exactly the mirrored text.
+
     Args:
-        visual: (V, T, width) visual tokens: V views of one clip, whose log-probabilities are averaged.
+        visual: (V, T, width) visual tokens of V views of one clip.
+        mirrored: (M, T, width) of M views of its mirror image.
+        other_side: see `other_side_ids`.
         prompt: what is asked.
+        choices: the text is one of these; None for free text.
         limit: at most so many words.
 
     Returns:
         The words, separated by spaces.
     """
-    views = len(visual)
-    state = model.read(visual, torch.tensor([word_ids(tokenizer, prompt)] * views, device=visual.device))
+    views, end = len(visual), int(tokenizer.eos_token_id)
+    other_side = other_side.to(visual.device)
+
+    def rows(ids: list[int]) -> Tensor:
+        straight = torch.tensor(ids, device=visual.device)
+        return torch.stack([straight] * views + [other_side[straight]] * len(mirrored))
+
+    state = model.read(torch.cat([visual, mirrored]), rows(word_ids(tokenizer, prompt)))
+    open_choices = None if choices is None else [[*word_ids(tokenizer, choice), end] for choice in choices]
     answer: list[int] = []
     for _ in range(limit):
-        scores = torch.log_softmax(model.next_word_logits(state.hidden[:, -1]), -1).mean(0)
-        word = int(scores.argmax())
-        if word == tokenizer.eos_token_id:
+        scores = torch.log_softmax(model.next_word_logits(state.hidden[:, -1]), -1)
+        score = torch.cat([scores[:views], scores[views:][:, other_side]]).mean(0)
+        if open_choices is not None:
+            allowed = torch.full_like(score, -torch.inf)
+            allowed[[choice[len(answer)] for choice in open_choices]] = 0.0
+            score = score + allowed
+        word = int(score.argmax())
+        if word == end:
             break
+        if open_choices is not None:
+            open_choices = [choice for choice in open_choices if choice[len(answer)] == word]
         answer.append(word)
-        state = model.read(None, torch.tensor([[word]] * views, device=visual.device), state.cache)
+        state = model.read(None, rows([word]), state.cache)
     return tokenizer.decode(answer)
 
 

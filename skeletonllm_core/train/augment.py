@@ -45,7 +45,7 @@ class Augmentation:
     noise: float = 0.015
     yaw: float = 0.25
     crop: float = 0.8
-    tempo: float = 0.2
+    tempo: float = 0.12
     missing: float = 0.1
 
 

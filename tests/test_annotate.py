@@ -218,9 +218,10 @@ def test_only_what_changed_is_done_again(run: Run, tmp_path: Path) -> None:
     assert redone(second, third) == {"one", "two", "three", "four"}
     run(tmp_path, labels=["walk", "squat"], resume=False)
     assert redone(third, stamps(tmp_path)) == {"one", "two", "three", "four"}
-    assert sidecar(tmp_path / "two.bvh.skel.json")["source"]["sha256"] == hashlib.sha256(
-        (tmp_path / "two.bvh").read_bytes()
-    ).hexdigest()
+    assert (
+        sidecar(tmp_path / "two.bvh.skel.json")["source"]["sha256"]
+        == hashlib.sha256((tmp_path / "two.bvh").read_bytes()).hexdigest()
+    )
 
 
 def test_another_model_is_another_answer(run: Run, tmp_path: Path) -> None:
@@ -474,7 +475,15 @@ def command(
     program += ["--model", model]
     environment = {**os.environ, "PYTHONPATH": str(plugins), "SKELETONLLM_TEST_MARKER": marker}
     if start:
-        return subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # A test run in the background of a shell inherits that Ctrl-C is ignored; a user's terminal does not.
+        return subprocess.Popen(
+            program,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
     return subprocess.run(program, env=environment, capture_output=True, text=True, timeout=300)
 
 

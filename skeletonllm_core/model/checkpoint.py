@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
@@ -108,7 +109,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     for module, name in ((model, "model.safetensors"), (renderer, "renderer.safetensors")):
         try:
             module.load_state_dict(load_file(folder / name), strict=True)
-        except Exception as problem:  # safetensors raises its own type for a damaged file, torch a RuntimeError
+        except (SafetensorError, RuntimeError) as problem:
             raise SkeletonLLMError(f"{folder / name}: does not fit this version: {str(problem)[:300]}") from problem
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     return Checkpoint(model.requires_grad_(False), renderer, tokenizer, labels, calibration)

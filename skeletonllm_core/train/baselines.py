@@ -25,12 +25,11 @@ _LEANS = ("forward", "backward", "left", "right")
 
 def _collect(value: object, values: list[float]) -> None:
     if isinstance(value, dict):
-        if set(value) <= set(_LEANS) and "degrees" not in value and set(value) != {"left", "right"}:
-            for side in _LEANS:
-                values.append(float(value[side]["degrees"]) if side in value else -1.0)
-            return
         for key in sorted(value):
-            _collect(value[key], values)
+            if key == "lean":  # holds only the directions that occur; every clip needs the same places
+                values.extend(float(value[key][side]["degrees"]) if side in value[key] else -1.0 for side in _LEANS)
+            else:
+                _collect(value[key], values)
     elif isinstance(value, bool | int | float):
         values.append(float(value))
     elif value is None:

@@ -38,7 +38,6 @@ class Item:
         body: the person.
         views: the parts that training shows.
         label: the wording that is learned, or None.
-        captions: sentences that people wrote, possibly none.
         source: where it came from; the mix of a batch is set by source.
         name: of the clip.
     """
@@ -46,7 +45,6 @@ class Item:
     body: Prepared
     views: tuple[View, ...]
     label: str | None
-    captions: tuple[str, ...]
     source: str
     name: str
 
@@ -67,7 +65,7 @@ def item_of(clip: LabelledClip, rig: RigMap | None, rng: np.random.Generator) ->
     person = clip.person
     rig = rig or map_rig(person.topology, person.joint_positions())
     views = tuple(View(start, end, measure(person, rig, start, end)) for start, end in windows(person.seconds, rng))
-    return Item(prepare([person], [rig])[0], views, learned_label(clip.label), clip.captions, clip.source, clip.name)
+    return Item(prepare([person], [rig])[0], views, learned_label(clip.label), clip.source, clip.name)
 
 
 def items_of(clips: Iterable[LabelledClip], seed: int) -> list[Item]:

@@ -14,7 +14,7 @@ from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.canonical import mirrored, moments, place, prepare, sample
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.train import trainer
-from skeletonllm_core.train.augment import Augmentation, varied_frames, without_joints
+from skeletonllm_core.train.augment import Augmentation, varied_frames, with_other_manner, without_joints
 from skeletonllm_core.train.corpus import TEST, TRAIN, VALIDATION, data_hash, read_packs
 from skeletonllm_core.train.evaluate import interval
 from skeletonllm_core.train.items import LONGEST_WINDOW, windows
@@ -115,6 +115,7 @@ def pack(tmp_path: Path) -> Path:
         {"id": "walk_001", "npz": "bandai2", "index": 0, "split": "test", "label": "walk", "captions": [], "fps": 30.0},
         {
             "id": "walk_005",
+            "style": "exhausted",
             "npz": "bandai2",
             "index": 1,
             "split": "train",
@@ -187,6 +188,8 @@ def test_mirroring_swaps_the_hands_and_the_words() -> None:
     assert right > left + 0.4
     assert hand_heights(mirrored(scene)) == pytest.approx((right, left))
     person = mirrored(scene).persons[0]
+    assert scene.persons[0].accelerations.any()
+    np.testing.assert_array_equal(person.accelerations, scene.persons[0].accelerations * [-1, 1, 1])
     assert person.positions[0, person.parts.index(BodyPart.LEFT_HAND), 0] > 0
     assert mirrored_task(("q", "the right hand")) == ("q", "the left hand")
 
@@ -200,6 +203,39 @@ def test_variation_keeps_the_action_and_is_repeatable() -> None:
         assert right > left + 0.2
         again = varied_frames(one, (0.0, len(one) / one.fps), 12, amount, False, np.random.default_rng(seed))
         np.testing.assert_array_equal(again.persons[0].positions, scene.persons[0].positions)
+
+
+def test_another_manner_is_the_same_action_by_a_plausible_body() -> None:
+    one = body("walk")
+    seen = sample(one, moments(len(one), one.fps, 12))
+
+    def lengths(positions: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(positions[..., one.bones[:, 0], :] - positions[..., one.bones[:, 1], :], axis=-1)
+
+    def pose(positions: np.ndarray, part: BodyPart) -> np.ndarray:
+        return positions[1, :, one.parts.index(part)]
+
+    changed = 0
+    for seed in range(30):
+        other = with_other_manner(seen, one, np.random.default_rng(seed))
+        assert other.positions.shape == seen.positions.shape and np.isfinite(other.positions).all()
+        assert np.nanmin(other.positions[..., 1]) == pytest.approx(np.nanmin(seen.positions[..., 1]), abs=0.02)
+        long = lengths(seen.positions) > 0.1
+        assert np.abs(lengths(other.positions)[long] / lengths(seen.positions)[long] - 1).max() < 0.45
+        stride = np.ptp(pose(other.positions, BodyPart.LEFT_FOOT)[:, [0, 2]], axis=0).max()
+        assert 0.6 < stride / np.ptp(pose(seen.positions, BodyPart.LEFT_FOOT)[:, [0, 2]], axis=0).max() < 1.3
+        changed += not np.allclose(other.positions, seen.positions, atol=0.02)
+    assert changed > 25
+
+
+def test_a_missing_joint_stays_missing_in_another_manner() -> None:
+    one = body("walk")
+    seen = sample(one, moments(len(one), one.fps, 12))
+    hand = one.parts.index(BodyPart.LEFT_HAND)
+    seen.positions[:, 3, hand] = np.nan
+    other = with_other_manner(seen, one, np.random.default_rng(0))
+    assert np.isnan(other.positions[:, 3, hand]).all()
+    assert np.isfinite(other.positions).all(-1).sum() == np.isfinite(seen.positions).all(-1).sum()
 
 
 def test_a_poorer_rig_keeps_arms_and_legs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +12,12 @@ from skeletonllm_core.motion.canonical import (
     Prepared,
     Samples,
     drawn_bones,
+    facing_yaw,
     mirrored,
     moments,
     place,
     sample,
+    track,
 )
 from skeletonllm_core.motion.skeleton import BodyPart
 
@@ -24,6 +27,9 @@ _OPTIONAL = frozenset(
     for part in BodyPart
     if part.value.endswith(("clavicle", "fingers", "toes", "hand", "foot")) or part in (BodyPart.SPINE, BodyPart.NECK)
 ) | {BodyPart.CHEST, BodyPart.HEAD}
+
+_LEG_PARTS = frozenset(part for part in BodyPart if part.value.endswith(("thigh", "shin", "foot", "toes")))
+_KNEES = frozenset({BodyPart.LEFT_SHIN, BodyPart.RIGHT_SHIN})
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Augmentation:
         yaw: standard deviation of the view [rad].
         crop: shortest part of a clip that is shown, relative.
         tempo: standard deviation of the logarithm of the tempo.
+        style: probability that a clip is acted in another manner: smaller or larger movements, stooped, knees bent.
         missing: probability that a clip has joints missing at random.
     """
 
@@ -45,7 +52,8 @@ class Augmentation:
     noise: float = 0.015
     yaw: float = 0.25
     crop: float = 0.8
-    tempo: float = 0.12
+    tempo: float = 0.2
+    style: float = 0.5
     missing: float = 0.1
 
 
@@ -81,6 +89,8 @@ def varied_frames(
     if rng.random() < amount.rig:
         body = without_joints(body, rng)
     seen = sample(body, times, start=start, pace=pace)
+    if rng.random() < amount.style:
+        seen = with_other_manner(seen, body, rng)
     seen = with_other_limbs(seen, body, amount.limbs, rng)
     sigma = amount.noise * rng.random() ** 2
     wobble = rng.normal(0, sigma, (1, *seen.positions.shape[1:])) + rng.normal(0, sigma / 4, seen.positions.shape)
@@ -128,6 +138,60 @@ def with_other_limbs(seen: Samples, body: Prepared, spread: float, rng: np.rando
     lowest = np.nanmin(positions[..., 1]) if np.isfinite(positions).any() else 0.0
     moved[..., 1] += lowest - (np.nanmin(moved[..., 1]) if np.isfinite(moved).any() else 0.0)
     return replace(seen, positions=moved[:-1].reshape(seen.positions.shape).astype(np.float32), start=moved[-1])
+
+
+def with_other_manner(seen: Samples, body: Prepared, rng: np.random.Generator) -> Samples:
+    """The same action by somebody who moves less or more, stoops, or keeps the knees bent.
+
+    In the body's own heading at each moment: movements are scaled about the mean pose by 0.65 to 1.25, and the path with
+    them; what the hips carry leans forward by up to 35 degrees; the legs get up to 8 % shorter by bending the knees.
+    """
+    amplitude = np.float32(np.exp(rng.uniform(np.log(0.65), np.log(1.25))))
+    lean = np.float32(max(rng.normal(0.12, 0.18), -0.1))
+    bend = np.float32(max(rng.uniform(-0.08, 0.08), 0.0))
+    flat = np.concatenate([seen.positions.reshape(-1, *seen.positions.shape[2:]), seen.start[None]])
+    centre = track(flat, body.parts)
+    heading = _headings(flat, body.parts)
+    pose = _turned(flat - centre[:, None], -heading)
+    known = np.isfinite(pose[:-1])
+    mean = np.where(known, pose[:-1], 0).sum(0) / np.maximum(known.sum(0), 1)
+    pose = mean + amplitude * (pose - mean)
+    middle = centre[:-1].mean(0)
+    path = middle + amplitude * (centre - middle)
+
+    legs = np.array([part in _LEG_PARTS for part in body.parts])
+    upper, height = pose[:, ~legs], path[:, 1:2]
+    cos, sin = np.cos(min(lean, 0.6)), np.sin(min(lean, 0.6))
+    y, z = upper[..., 1].copy(), upper[..., 2].copy()
+    above = y > 0
+    pose[:, ~legs, 1] = np.where(above, cos * y - sin * z, y)
+    pose[:, ~legs, 2] = np.where(above, sin * y + cos * z, z)
+    knees = np.array([part in _KNEES for part in body.parts])
+    forward = 0.5 * height * np.sqrt(1 - (1 - bend) ** 2)
+    pose[:, knees, 2] += forward
+    path[:, 1] *= 1 - bend
+    pose[:, legs, 1] *= 1 - bend
+
+    moved = _turned(pose, heading) + path[:, None]
+    moved[..., 1] += np.nanmin(flat[..., 1]) - np.nanmin(moved[..., 1])
+    return replace(seen, positions=moved[:-1].reshape(seen.positions.shape).astype(np.float32), start=moved[-1])
+
+
+def _headings(positions: np.ndarray, parts: Sequence[BodyPart | None]) -> np.ndarray:
+    """(n,) [rad] heading of each pose; that of the pose before where hips and shoulders do not tell, 0 at first."""
+    headings, last = np.zeros(len(positions), np.float32), 0.0
+    for index, pose in enumerate(positions):
+        yaw = facing_yaw(pose, parts)
+        last = last if yaw is None else yaw
+        headings[index] = last
+    return headings
+
+
+def _turned(vectors: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """(n, J, 3) vectors turned about Y by (n,) `yaw` [rad], from +Z towards +X."""
+    cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1)
 
 
 def _maybe_mirrored(scene: CanonicalFrames, mirror: bool) -> CanonicalFrames:

@@ -31,6 +31,7 @@ class Recipe:
         temperature, threshold: calibration of the label scores (see `model.checkpoint.Calibration`); fitted on the
             validation part when None, which needs `hold_out`.
         seed: of weights, order and augmentation.
+        bfloat16: multiply matrices in bfloat16, weights and losses stay float32; faster where the processor has it.
         threads: CPU threads.
         save_every: steps between resume states.
     """
@@ -59,6 +60,7 @@ class Recipe:
     temperature: float | None = None
     threshold: float | None = None
     seed: int = 0
+    bfloat16: bool = False
     threads: int = 1
     save_every: int = 250
 

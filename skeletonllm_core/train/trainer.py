@@ -185,8 +185,10 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
         for group_ in optimiser.param_groups:
             group_["lr"] = group_["peak"] * schedule(step, recipe.steps, recipe.warm_up)
         images = renderer([sample.scene for sample in samples])
-        visual = model.vision(images.unflatten(0, (len(samples), recipe.frames)))
-        loss, parts = text_loss(model, tokenizer, model.projector(visual), samples, recipe.smoothing)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+            visual = model.vision(images.unflatten(0, (len(samples), recipe.frames)))
+            loss, parts = text_loss(model, tokenizer, model.projector(visual), samples, recipe.smoothing)
+        visual = visual.float()
         known = [index for index, sample in enumerate(samples) if sample.label]
         target = torch.tensor([labels.index(samples[index].label or "") for index in known])
         helped = functional.cross_entropy(helper(visual.mean(1)[known]), target, label_smoothing=0.1)
@@ -271,7 +273,7 @@ def text_loss(
     for index, row in enumerate(rows):
         words[index, : len(row)] = torch.tensor(row)
         expected[index, marks[index] : len(row)] = True
-    logits = model.answer_logits(visual[clips], words, (words != tokenizer.pad_token_id).long(), expected)
+    logits = model.answer_logits(visual[clips], words, (words != tokenizer.pad_token_id).long(), expected).float()
     each = functional.cross_entropy(logits, words[expected], label_smoothing=smoothing, reduction="none")
     counts = expected.sum(1)
     means = torch.segment_reduce(each, "mean", lengths=counts)

@@ -269,6 +269,10 @@ def _fitting(formats: list[Any], path: Path, format: str | None, verb: str) -> l
         return named
     name = path.name.lower()
     fitting = [one for one in formats if name.endswith(one.suffixes)]
+    if not fitting and verb == "read" and name.endswith(_PICKLES):
+        raise MotionFormatError(
+            path, "is a pickle, which may run any code when it is loaded; save its arrays as .npz", format="unknown"
+        )
     if not fitting:
         known = " ".join(sorted({suffix for one in formats for suffix in one.suffixes})) or "none"
         problem = f"the suffix {path.suffix!r} is not known" if path.suffix else "the name has no suffix"
@@ -276,12 +280,15 @@ def _fitting(formats: list[Any], path: Path, format: str | None, verb: str) -> l
     return fitting
 
 
+_PICKLES = (".pkl", ".pickle", ".p", ".joblib")
 _PAST = {"read": "read", "write": "written"}
 
 
 def _only(claims: list[Any], path: Path) -> Any:
     if len(claims) > 1:
         listed = " and ".join(f"{one.name!r} ({_home(one)})" for one in claims)
+        if len({one.name for one in claims}) == 1:
+            raise PluginError(f"{path}: two plugins offer one format: {listed}; remove one of them")
         raise PluginError(f"{path}: several formats claim this file: {listed}; choose one with --format")
     return claims[0]
 

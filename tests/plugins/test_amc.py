@@ -84,7 +84,7 @@ def test_an_orientation_of_the_root_and_the_order_of_bones_do_not_matter(tmp_pat
 
 def test_a_folder_of_skeletons_and_motions_is_searched_for_motions(tmp_path: Path) -> None:
     (tmp_path / "01.asf").write_bytes(made_files.ASF)
-    (tmp_path / "01_01.amc").write_bytes(made_files.AMC)
+    (tmp_path / "01_01.amc").write_bytes(made_files.amc(ROOT, SPINE, ARM))
     sources, ignored = find_sources([tmp_path], None)
     assert [source.shown for source in sources] == ["01_01.amc"]
     assert [Path(path).name for path in ignored] == ["01.asf"]

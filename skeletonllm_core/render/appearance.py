@@ -1,7 +1,7 @@
 """What a body part looks like, and how its motion shows; the learned part of the renderer.
 
-Everything is a function of body part, place along the bone and velocity, never of a joint's number, so it holds for
-any rig.
+Everything is a function of body part, place along the bone, velocity and acceleration, never of a joint's number, so
+it holds for any rig.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ LARGEST = 0.25
 
 PACE = 1.5
 """Speed [m/s] that is half way to the brightest."""
+
+EFFORT = 10.0
+"""Acceleration [m/s²] that is half way to its strongest effect."""
+
+FEATURES = 6
+"""Of the motion of a point; see `features`."""
 
 _ROWS = 5  # red, green, blue, opacity, radius
 
@@ -55,8 +61,12 @@ _ARM = ("clavicle", "upper_arm", "forearm", "hand", "fingers")
 _LEG = ("thigh", "shin", "foot", "toes")
 _FARTHER = ("hand", "fingers", "foot", "toes")  # brighter than the rest of their limb
 
-# How much a feature (speed, vx, vy, vz, each bounded by 1) adds to the logits of red, green and blue.
-_MOTION = ((1.5, 0.5, -0.25, -0.25), (1.5, -0.25, 0.5, -0.25), (1.5, -0.25, -0.25, 0.5))
+# How much each of `features` adds to the logits of red, green and blue: who speeds up is warmer, who brakes colder.
+_MOTION = (
+    (1.5, 0.5, -0.25, -0.25, 0.3, 0.6),
+    (1.5, -0.25, 0.5, -0.25, 0.3, 0.0),
+    (1.5, -0.25, -0.25, 0.5, 0.3, -0.6),
+)
 
 
 def _logit(value: float) -> float:
@@ -75,8 +85,8 @@ class Appearance(nn.Module):
     """Colour, opacity and radius of the Gaussians of each of `splats.PARTS`.
 
     Parameters, one row a part: `colour` (P, 3), `opacity` (P,), `radius` (P,) and `ball` (P,) as logits (radii as a
-    share of `LARGEST`); `slope` (P, 5), what is added from one end of a bone to the other; `motion` (P, 5, 4), what
-    speed and the three components of velocity add.
+    share of `LARGEST`); `slope` (P, 5), what is added from one end of a bone to the other; `motion` (P, 5, 6), what
+    each of `features` adds.
     """
 
     def __init__(self) -> None:
@@ -88,7 +98,7 @@ class Appearance(nn.Module):
             colours.append([_logit(value) + bright for value in _COLOURS[group]])
             radii.append(_logit(_RADII[kind][0] / LARGEST))
             balls.append(_logit(_RADII[kind][1] / LARGEST))
-        motion = torch.zeros(len(PARTS), _ROWS, 4)
+        motion = torch.zeros(len(PARTS), _ROWS, FEATURES)
         motion[:, :3] = torch.tensor(_MOTION)
         self.colour = nn.Parameter(torch.tensor(colours))
         self.opacity = nn.Parameter(torch.full((len(PARTS),), _logit(0.95)))
@@ -98,38 +108,50 @@ class Appearance(nn.Module):
         self.motion = nn.Parameter(motion)
 
     def bones(
-        self, part: torch.Tensor, start_velocity: torch.Tensor, end_velocity: torch.Tensor
+        self, part: torch.Tensor, start_motion: torch.Tensor, end_motion: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits of red, green, blue, opacity and radius at both ends of bones.
 
         Args:
             part: (F, B) index into `PARTS`.
-            start_velocity, end_velocity: (F, B, 3) [m/s].
+            start_motion, end_motion: (F, B, 6) `features` of both ends.
 
         Returns:
             two (F, B, 5).
         """
         base = torch.cat([self.colour, self.opacity[:, None], self.radius[:, None]], 1)
         table = torch.cat([base - self.slope / 2, base + self.slope / 2, self.motion.flatten(1)], 1)
-        start, end, motion = _pick(table, part).split([_ROWS, _ROWS, 4 * _ROWS], -1)
-        motion = motion.unflatten(-1, (_ROWS, 4))
+        start, end, motion = _pick(table, part).split([_ROWS, _ROWS, FEATURES * _ROWS], -1)
+        motion = motion.unflatten(-1, (_ROWS, FEATURES))
         return (
-            start + (motion * _features(start_velocity)[..., None, :]).sum(-1),
-            end + (motion * _features(end_velocity)[..., None, :]).sum(-1),
+            start + (motion * start_motion[..., None, :]).sum(-1),
+            end + (motion * end_motion[..., None, :]).sum(-1),
         )
 
-    def balls(self, part: torch.Tensor, velocity: torch.Tensor) -> torch.Tensor:
-        """Logits (F, K, 5) of balls; part (F, K), velocity (F, K, 3) [m/s]."""
+    def balls(self, part: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
+        """Logits (F, K, 5) of balls; part (F, K), motion (F, K, 6) `features`."""
         base = torch.cat([self.colour, self.opacity[:, None], self.ball[:, None], self.motion.flatten(1)], 1)
-        base, motion = _pick(base, part).split([_ROWS, 4 * _ROWS], -1)
-        return base + (motion.unflatten(-1, (_ROWS, 4)) * _features(velocity)[..., None, :]).sum(-1)
+        base, weights = _pick(base, part).split([_ROWS, FEATURES * _ROWS], -1)
+        return base + (weights.unflatten(-1, (_ROWS, FEATURES)) * motion[..., None, :]).sum(-1)
 
 
 def _pick(table: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.embedding(part, table)
 
 
-def _features(velocity: torch.Tensor) -> torch.Tensor:
-    """(..., 4): speed, vx, vy, vz, each divided by (speed + PACE), so that none exceeds 1."""
+def features(velocity: torch.Tensor, acceleration: torch.Tensor) -> torch.Tensor:
+    """What the appearance knows of a point's motion, none beyond 1.
+
+    Args:
+        velocity, acceleration: (..., 3) [m/s], [m/s²].
+
+    Returns:
+        (..., 6): with v / (|v| + PACE) and a / (|a| + EFFORT), the length of the first, its x, y, z, the length of the
+        second, and their inner product: above 0 where a point speeds up, below where it brakes.
+    """
     speed = torch.sqrt(velocity.square().sum(-1, keepdim=True) + 1e-6)
-    return torch.cat([speed, velocity], -1) / (speed + PACE)
+    effort = torch.sqrt(acceleration.square().sum(-1, keepdim=True) + 1e-6)
+    pace = torch.cat([speed, velocity], -1) / (speed + PACE)
+    push = torch.cat([effort, acceleration], -1) / (effort + EFFORT)
+    along = (pace[..., 1:] * push[..., 1:]).sum(-1, keepdim=True)
+    return torch.cat([pace, push[..., :1], along], -1)

@@ -1,12 +1,14 @@
 """Warp kernels that composite Gaussians on the CPU, forward and backward; they know arrays, never torch.
 
-For each frame, Gaussian after Gaussian from front to back, each touches only the pixels inside its own ellipse, eight
-pixels of a row at a time:
+For each frame, Gaussian after Gaussian from front to back:
 
     q = o exp(p),  p = -(a dx² + 2 b dx dy + c dy²) / 2     how much light Gaussian (u, v, a, b, c, o, rgb) stops
     T' = T exp(-q),  C += rgb (T - T')                      T: light that still passes, C: the image
     S = Σ g·rgb (T - T') over the Gaussians behind          g = ∂L/∂C, so S starts as g·C and loses each one's own share
     ∂L/∂p = q (T' g·rgb - S)                                everything else follows from moments of ∂L/∂p
+
+Each touches only the pixels inside its own ellipse, q ≥ CUTOFF. They are found in tiles of 8 × 4 pixels, two rows of
+eight to a SIMD register, because finding out where the ellipse begins and ends costs as much as drawing some pixels.
 
 A frame is written by one worker only, so the result is the same bit for bit for any number of workers.
 The loop over pixels is native code inside the Warp kernels: Warp's own loops stay scalar on the CPU, and whether its
@@ -33,10 +35,16 @@ import warp as wp
 from skeletonllm_core.errors import SkeletonLLMError
 
 LANES = 8
-"""Pixels of one row that are handled at a time; the width of every image plane is a multiple of it."""
+"""Width of a tile of pixels; the width of every image plane is a multiple of it."""
 
-CUTOFF = 1e-5
-"""A Gaussian is not drawn where it would stop less than this share of the light."""
+ROWS = 4
+"""Height of a tile; the height of every image plane is a multiple of it."""
+
+CUTOFF = 5e-6
+"""A Gaussian is not drawn where it would stop less than this share of the light.
+
+At twice as much, gradients of published weights are off by more than 1e-4.
+"""
 
 # As Warp's own, without its limit on SLP depth, and with fused multiply-add.
 wp.set_module_options(
@@ -47,23 +55,28 @@ wp.set_module_options(
     }
 )
 
-_PIXELS = """
-    typedef float lanes __attribute__((ext_vector_type(8), aligned(4)));
-    const int LANES = 8;
+_ELLIPSE = (
+    f"""
+    const int LANES = {LANES}, ROWS = {ROWS}, PAIR = 2 * LANES, PAIRS = ROWS / 2;
+    typedef float half __attribute__((ext_vector_type({LANES}), aligned(4)));
+    typedef float lanes __attribute__((ext_vector_type({2 * LANES}), aligned(4)));
+"""
+    """
+    // Eight pixels of a row and the eight below them; and the same where scratch keeps them side by side.
+    auto load = [](const float* p, long long pitch) {
+        return (lanes)__builtin_shufflevector(
+            *(const half*)p, *(const half*)(p + pitch), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    };
+    auto store = [](float* p, long long pitch, lanes x) { *(half*)p = x.lo; *(half*)(p + pitch) = x.hi; };
     auto at = [](float* p) -> lanes& { return *(lanes*)p; };
-    // exp(y) for small |y|; exp(x) for x <= 0 to 1e-6 (never below exp(-16)); exp(-q) for 0 <= q <= 1 to 3e-6.
-    auto series = [](lanes y) {
-        return 1.0f + y * (1.0f + y * (1.0f / 2.0f) * (1.0f + y * (1.0f / 3.0f) * (1.0f + y * (1.0f / 4.0f))));
-    };
-    auto falloff = [&](lanes x) {
-        lanes p = series(__builtin_elementwise_max(x * (1.0f / 32.0f), (lanes)(-0.5f)));
-        p *= p; p *= p; p *= p; p *= p;
+    // exp(16 y) for -1 <= y <= 0 to 7e-7, and 1 - exp(-q) for 0 <= q <= 1 to 5e-7: polynomials of least largest error.
+    auto falloff = [](lanes y) {
+        lanes p = 1.0f + y * (0.99999785f + y * (0.49989814f + y * (0.16536827f + y * 0.03589015f)));
+        p *= p; p *= p; p *= p;
         return p * p;
     };
-    auto passing = [&](lanes q) {
-        lanes p = series(q * (-1.0f / 8.0f));
-        p *= p; p *= p;
-        return p * p;
+    auto share = [](lanes q) {
+        return q * (0.99997836f + q * (-0.49968511f + q * (0.16516814f + q * (-0.03850078f + q * 0.00516041f))));
     };
     // Clamped before they become integers: the first pixel centred at or after an edge, the last at or before it.
     auto first_at = [](float edge, int limit) {
@@ -75,101 +88,161 @@ _PIXELS = """
         return (int)(wp::clamp(edge - 0.5f, -1.0f, (float)(limit - 1)) + 1.0f) - 1;
     };
 
-    const int frames = params.shape[1], count = params.shape[2];
-    const int height = image.shape[2], pitch = image.shape[3], blocks = pitch / LANES;
-    const long long plane = (long long)height * pitch, stride = (long long)frames * count;
-    const float* gaussian = params.data + (long long)frame * count + k;
+    const int pitch = image.shape[3], blocks = pitch / LANES;
+    const long long plane = (long long)image.shape[2] * pitch;
+    const long long count = params.shape[2], stride = params.shape[1] * count;
+    const float* gaussian = params.data + frame * count + k;
     const float u = gaussian[0], v = gaussian[stride];
     const float a = gaussian[2 * stride], b = gaussian[3 * stride], c = gaussian[4 * stride];
     const float opacity = gaussian[5 * stride];
     const float red = gaussian[6 * stride], green = gaussian[7 * stride], blue = gaussian[8 * stride];
-    const float limit = reach.data[(long long)frame * count + k];
+    const float limit = reach.data[frame * count + k];
     const float det = a * c - b * b;
     // Comparisons with NaN are false, so what is not finite, has no extent or is cut off draws nothing.
-    const bool drawn = limit > 0.0f && limit < 100.0f && a > 0.0f && a < 1e6f && det > 0.0f && det < 1e12f
-        && wp::abs(u) < 1e6f && wp::abs(v) < 1e6f;
+    const bool drawn = limit > 0.0f && limit < 100.0f && a > 1e-12f && c > 1e-12f && a < 1e6f && det > 0.0f
+        && det < 1e12f && wp::abs(u) < 1e6f && wp::abs(v) < 1e6f;
+    // Of the edge a dx^2 + 2 b dx dy + c dy^2 = limit: half its height; dy of its right end (of the left one: minus that);
+    // at a given dy, its middle is dx = slope dy and half its width side(dy).
     const float tall = drawn ? wp::sqrt(limit * a / det) : 0.0f;
+    const float turn = drawn ? -b / c * wp::sqrt(limit * c / det) : 0.0f;
+    const float slope = -b / a, flat = limit / a, curve = det / (a * a);
+    auto side = [=](float dy) { return wp::sqrt(wp::max(flat - dy * dy * curve, 0.0f)); };
     const int bottom = drawn ? last_at(v + tall, height) : -1;
-    lanes step;
-    for (int i = 0; i < LANES; ++i) step[i] = (float)i + 0.5f;
+    const float xx = a * (-1.0f / 32.0f), xy = b * (-1.0f / 16.0f), yy = c * (-1.0f / 32.0f), edge = limit * (-1.0f / 32.0f);
+    lanes column, below;
+    for (int i = 0; i < PAIR; ++i) {
+        column[i] = (float)(i % LANES) + 0.5f;
+        below[i] = (float)(i / LANES);
+    }
+    auto weight = [=](lanes dx, lanes dy) {
+        const lanes y = dx * (xx * dx + xy * dy) + yy * dy * dy;
+        return y >= edge ? opacity * falloff(y) : (lanes)(0.0f);
+    };
     float* target = image.data + 3 * plane * frame;
 """
+)
 
-_ROWS = """
-    for (int y = first_at(v - tall, height); y <= bottom; ++y) {
-        const float dy = (float)y + 0.5f - v;
-        const float wide = wp::sqrt(wp::max(limit - dy * dy * det / a, 0.0f) / a);
-        const float middle = u - b / a * dy;
-        const int first = first_at(middle - wide, width), last = last_at(middle + wide, width);
+_TILE_ROWS = """
+    for (int top = first_at(v - tall, height) / ROWS * ROWS; top <= bottom; top += ROWS) {
+        const float low = (float)top + 0.5f - v, high = low + (float)(ROWS - 1);
+        const float leftmost = wp::clamp(-turn, low, high), rightmost = wp::clamp(turn, low, high);
+        const int first = first_at(u + slope * leftmost - side(leftmost), width);
+        const int last = last_at(u + slope * rightmost + side(rightmost), width);
         if (last < first) continue;
+"""
+
+_TILES = """
         for (int block = first / LANES; block <= last / LANES; ++block) {
-            const long long here = (long long)y * pitch + block * LANES;
-            const lanes dx = step + ((float)(block * LANES) - u);
-            const lanes q = opacity * falloff(dx * (-0.5f * a * dx - b * dy) - 0.5f * c * dy * dy);
-            int& mark = stamp.data[y * blocks + block];
+            const lanes dx = column + ((float)(block * LANES) - u);
+            const long long corner = (long long)top * pitch + block * LANES;
+            const long long tile = (long long)top * pitch + block * LANES * ROWS;
+            int& mark = stamp.data[top / ROWS * blocks + block];
 """
 
 _FORWARD = (
-    _PIXELS
-    + _ROWS
+    _ELLIPSE
+    + _TILE_ROWS
+    + _TILES
     + """
-            const lanes before = mark == frame ? at(passed.data + here) : (lanes)(1.0f);
-            const lanes after = before * passing(q);
-            const lanes stopped = before - after;
-            mark = frame;
-            at(passed.data + here) = after;
-            at(target + here) += red * stopped;
-            at(target + plane + here) += green * stopped;
-            at(target + 2 * plane + here) += blue * stopped;
+            if (mark != frame) {
+                mark = frame;
+                for (int i = 0; i < PAIRS; ++i) at(passed.data + tile + i * PAIR) = 1.0f;
+            }
+            for (int i = 0; i < PAIRS; ++i) {
+                float* passing = passed.data + tile + i * PAIR;
+                float* here = target + corner + 2 * i * pitch;
+                const lanes before = at(passing);
+                const lanes stopped = before * share(weight(dx, below + (low + (float)(2 * i))));
+                at(passing) = before - stopped;
+                store(here, pitch, load(here, pitch) + red * stopped);
+                store(here + plane, pitch, load(here + plane, pitch) + green * stopped);
+                store(here + 2 * plane, pitch, load(here + 2 * plane, pitch) + blue * stopped);
+            }
         }
     }
 """
 )
 
 _BACKWARD = (
-    _PIXELS
+    _ELLIPSE
     + """
-    float* given = upstream.data + 3 * plane * frame;
+    // Where g lies in rows of the image's own size it is read there; else it is brought into scratch, tile after tile.
+    const bool packed = upstream.shape[2] == image.shape[2] && upstream.shape[3] == pitch
+        && upstream.strides[3] == sizeof(float) && upstream.strides[2] == pitch * sizeof(float)
+        && upstream.strides[1] == plane * sizeof(float);
+    const char* origin = (const char*)upstream.data + (long long)upstream.strides[0] * frame;
+    float* given = packed ? (float*)origin : fetched.data;
+    auto fetch = [&](int top, int left) {
+        for (int channel = 0; channel < 3; ++channel) {
+            for (int y = top; y < top + ROWS; ++y) {
+                const char* row = origin + (long long)upstream.strides[1] * channel + (long long)upstream.strides[2] * y;
+                for (int x = left; x < left + LANES; ++x) {
+                    given[channel * plane + (long long)y * pitch + x] = y < height && x < width
+                        ? *(const float*)(row + (long long)upstream.strides[3] * x) : 0.0f;
+                }
+            }
+        }
+    };
     lanes m = 0.0f, mx = 0.0f, mxx = 0.0f, my = 0.0f, mxy = 0.0f, myy = 0.0f;
     lanes to_red = 0.0f, to_green = 0.0f, to_blue = 0.0f;
 """
-    + _ROWS
+    + _TILE_ROWS
     + """
-            const lanes g0 = at(given + here), g1 = at(given + plane + here), g2 = at(given + 2 * plane + here);
-            lanes before = 1.0f, rest;
-            if (mark == frame) {
-                before = at(passed.data + here);
-                rest = at(behind.data + here);
-            } else {
-                rest = g0 * at(target + here) + g1 * at(target + plane + here) + g2 * at(target + 2 * plane + here);
+        lanes row_m[PAIRS], row_mx[PAIRS];
+        for (int i = 0; i < PAIRS; ++i) row_m[i] = row_mx[i] = 0.0f;
+"""
+    + _TILES
+    + """
+            if (mark != frame) {
+                mark = frame;
+                if (!packed) fetch(top, block * LANES);
+                for (int i = 0; i < PAIRS; ++i) {
+                    const long long here = corner + 2 * i * pitch;
+                    at(passed.data + tile + i * PAIR) = 1.0f;
+                    at(behind.data + tile + i * PAIR) = load(given + here, pitch) * load(target + here, pitch)
+                        + load(given + plane + here, pitch) * load(target + plane + here, pitch)
+                        + load(given + 2 * plane + here, pitch) * load(target + 2 * plane + here, pitch);
+                }
             }
-            const lanes after = before * passing(q);
-            const lanes stopped = before - after;
-            const lanes gc = red * g0 + green * g1 + blue * g2;
-            rest -= gc * stopped;
-            mark = frame;
-            at(passed.data + here) = after;
-            at(behind.data + here) = rest;
-            const lanes gp = q * (after * gc - rest);
-            const lanes gpx = gp * dx;
-            m += gp;
-            mx += gpx;
-            mxx += gpx * dx;
-            my += gp * dy;
-            mxy += gpx * dy;
-            myy += gp * (dy * dy);
-            to_red += g0 * stopped;
-            to_green += g1 * stopped;
-            to_blue += g2 * stopped;
+            for (int i = 0; i < PAIRS; ++i) {
+                float* passing = passed.data + tile + i * PAIR;
+                float* hidden = behind.data + tile + i * PAIR;
+                const float* g = given + corner + 2 * i * pitch;
+                const lanes g0 = load(g, pitch), g1 = load(g + plane, pitch), g2 = load(g + 2 * plane, pitch);
+                const lanes q = weight(dx, below + (low + (float)(2 * i)));
+                const lanes before = at(passing);
+                const lanes stopped = before * share(q);
+                const lanes after = before - stopped;
+                const lanes gc = red * g0 + green * g1 + blue * g2;
+                const lanes rest = at(hidden) - gc * stopped;
+                at(passing) = after;
+                at(hidden) = rest;
+                const lanes gp = q * (after * gc - rest);
+                const lanes gpx = gp * dx;
+                row_m[i] += gp;
+                row_mx[i] += gpx;
+                mxx += gpx * dx;
+                to_red += g0 * stopped;
+                to_green += g1 * stopped;
+                to_blue += g2 * stopped;
+            }
+        }
+        for (int i = 0; i < PAIRS; ++i) {
+            const lanes dy = below + (low + (float)(2 * i));
+            m += row_m[i];
+            mx += row_mx[i];
+            my += dy * row_m[i];
+            mxy += dy * row_mx[i];
+            myy += dy * dy * row_m[i];
         }
     }
     auto sum = [](lanes x) {
         float total = 0.0f;
-        for (int i = 0; i < LANES; ++i) total += x[i];
+        for (int i = 0; i < PAIR; ++i) total += x[i];
         return total;
     };
     const float sx = sum(mx), sy = sum(my);
-    float* out = gradient.data + (long long)frame * count + k;
+    float* out = gradient.data + frame * count + k;
     out[0] = a * sx + b * sy;
     out[stride] = b * sx + c * sy;
     out[2 * stride] = -0.5f * sum(mxx);
@@ -184,7 +257,6 @@ _BACKWARD = (
     }
 """
 )
-
 
 _BLANK = """
     const long long size = 3ll * image.shape[2] * image.shape[3];
@@ -202,11 +274,12 @@ def _draw(
     params: wp.array3d(dtype=wp.float32),
     reach: wp.array2d(dtype=wp.float32),
     image: wp.array4d(dtype=wp.float32),
+    height: int,
     width: int,
     frame: int,
     k: int,
-    passed: wp.array2d(dtype=wp.float32),
-    stamp: wp.array2d(dtype=wp.int32),
+    stamp: wp.array(dtype=wp.int32),
+    passed: wp.array(dtype=wp.float32),
 ): ...
 
 
@@ -217,12 +290,14 @@ def _trace(
     image: wp.array4d(dtype=wp.float32),
     upstream: wp.array4d(dtype=wp.float32),
     gradient: wp.array3d(dtype=wp.float32),
+    height: int,
     width: int,
     frame: int,
     k: int,
-    passed: wp.array2d(dtype=wp.float32),
-    behind: wp.array2d(dtype=wp.float32),
-    stamp: wp.array2d(dtype=wp.int32),
+    stamp: wp.array(dtype=wp.int32),
+    passed: wp.array(dtype=wp.float32),
+    behind: wp.array(dtype=wp.float32),
+    fetched: wp.array(dtype=wp.float32),
 ): ...
 
 
@@ -232,20 +307,20 @@ def composite(
     reach: wp.array2d(dtype=wp.float32),
     order: wp.array2d(dtype=wp.int32),
     image: wp.array4d(dtype=wp.float32),
+    height: int,
     width: int,
     begin: int,
     end: int,
-    passed: wp.array2d(dtype=wp.float32),
-    stamp: wp.array2d(dtype=wp.int32),
+    stamp: wp.array(dtype=wp.int32),
+    passed: wp.array(dtype=wp.float32),
 ):
     """Images of the frames `begin` to `end`; see the module for the formulas and `forward` for the arrays."""
-    for y in range(stamp.shape[0]):
-        for block in range(stamp.shape[1]):
-            stamp[y, block] = -1
+    for tile in range(stamp.shape[0]):
+        stamp[tile] = -1
     for frame in range(begin, end):
         _blank(image, frame)
         for rank in range(order.shape[1]):
-            _draw(params, reach, image, width, frame, order[frame, rank], passed, stamp)
+            _draw(params, reach, image, height, width, frame, order[frame, rank], stamp, passed)
 
 
 @wp.kernel
@@ -256,24 +331,28 @@ def composite_adjoint(
     image: wp.array4d(dtype=wp.float32),
     upstream: wp.array4d(dtype=wp.float32),
     gradient: wp.array3d(dtype=wp.float32),
+    height: int,
     width: int,
     begin: int,
     end: int,
-    passed: wp.array2d(dtype=wp.float32),
-    behind: wp.array2d(dtype=wp.float32),
-    stamp: wp.array2d(dtype=wp.int32),
+    stamp: wp.array(dtype=wp.int32),
+    passed: wp.array(dtype=wp.float32),
+    behind: wp.array(dtype=wp.float32),
+    fetched: wp.array(dtype=wp.float32),
 ):
     """∂L/∂params of the frames `begin` to `end`; see the module for the formulas and `backward` for the arrays."""
-    for y in range(stamp.shape[0]):
-        for block in range(stamp.shape[1]):
-            stamp[y, block] = -1
+    for tile in range(stamp.shape[0]):
+        stamp[tile] = -1
     for frame in range(begin, end):
         for rank in range(order.shape[1]):
-            _trace(params, reach, image, upstream, gradient, width, frame, order[frame, rank], passed, behind, stamp)
+            k = order[frame, rank]
+            _trace(
+                params, reach, image, upstream, gradient, height, width, frame, k, stamp, passed, behind, fetched
+            )  # fmt: skip
 
 
 _loading = threading.Lock()
-_loaded = False
+_loaded: set[tuple[str, str]] = set()
 _local = threading.local()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
@@ -309,21 +388,30 @@ def _without_driver_warning() -> Iterator[None]:
                     os.write(2, line)
 
 
-def load() -> None:
+def load(kernel: Any = None, device: str = "cpu") -> None:
     """Compile the kernels, or fetch them from Warp's cache; only the first call does anything.
 
+    Args:
+        kernel: one of the module of kernels that is meant; None for this one.
+        device: what to compile for: "cpu", or "cuda:0" and so on.
+
     Raises:
-        SkeletonLLMError: the folder for compiled kernels cannot be written.
+        SkeletonLLMError: Warp cannot use the device, or the folder for compiled kernels cannot be written.
     """
-    global _loaded
+    module = (kernel or composite).module
     with _loading:
-        if _loaded:
+        if (module.name, device) in _loaded:
             return
         level, wp.config.log_level = wp.config.log_level, max(wp.config.log_level, wp.LOG_ERROR)
         try:
             with _without_driver_warning():
                 wp.init()
-            wp.load_module(module=composite.module, device="cpu")
+            if not wp.is_device_available(device):
+                raise SkeletonLLMError(
+                    f"the renderer cannot use {device}: Warp {wp.__version__} finds no driver that is new enough; "
+                    f"update the NVIDIA driver, or use the CPU"
+                )
+            wp.load_module(module=module, device=device)
         except OSError as error:
             raise SkeletonLLMError(
                 f"the renderer cannot write its compiled kernels to {wp.config.kernel_cache_dir} ({error.strerror}); "
@@ -331,24 +419,24 @@ def load() -> None:
             ) from error
         finally:
             wp.config.log_level = level
-        _loaded = True
+        _loaded.add((module.name, device))
 
 
-def _workspace(height: int, width: int, planes: int) -> list[wp.array]:
-    """This thread's scratch, kept between calls: `planes` planes of floats, and one of a stamp a block of lanes."""
+def _workspace(pixels: int, planes: tuple[int, ...]) -> list[wp.array]:
+    """This thread's scratch, kept between calls: one stamp a tile, and arrays of so many planes of floats."""
     kept = _local.__dict__.setdefault("workspaces", {})
-    key = (height, width, planes)
+    key = (pixels, planes)
     if key not in kept:
         if len(kept) >= 8:
             kept.clear()
         kept[key] = [
-            *(wp.empty((height, width), dtype=wp.float32, device="cpu") for _ in range(planes)),
-            wp.empty((height, width // LANES), dtype=wp.int32, device="cpu"),
+            wp.empty(pixels // (LANES * ROWS), dtype=wp.int32, device="cpu"),
+            *(wp.empty(number * pixels, dtype=wp.float32, device="cpu") for number in planes),
         ]
     return kept[key]
 
 
-def _over_frames(kernel: Any, inputs: Sequence[Any], image: wp.array, planes: int, workers: int) -> None:
+def _over_frames(kernel: Any, inputs: Sequence[Any], image: wp.array, planes: tuple[int, ...], workers: int) -> None:
     """Run `kernel` over the frames of `image`, cut into one range a worker."""
     global _pool, _pool_size
     load()
@@ -357,7 +445,7 @@ def _over_frames(kernel: Any, inputs: Sequence[Any], image: wp.array, planes: in
     edges = np.linspace(0, frames, workers + 1).astype(int).tolist()
 
     def work(begin: int, end: int) -> None:
-        scratch = _workspace(height, width, planes)
+        scratch = _workspace(height * width, planes)
         wp.launch(kernel, dim=1, inputs=[*inputs, begin, end, *scratch], device="cpu")
 
     if workers == 1:
@@ -372,7 +460,14 @@ def _over_frames(kernel: Any, inputs: Sequence[Any], image: wp.array, planes: in
 
 
 def forward(
-    params: wp.array, reach: wp.array, order: wp.array, image: wp.array, *, width: int, workers: int = 1
+    params: wp.array,
+    reach: wp.array,
+    order: wp.array,
+    image: wp.array,
+    *,
+    height: int,
+    width: int,
+    workers: int = 1,
 ) -> None:
     """Composite Gaussians into images.
 
@@ -381,11 +476,11 @@ def forward(
             [1/px²], opacity, red, green, blue of N Gaussians in F frames.
         reach: (F, N) float32: 2 ln(opacity / CUTOFF), the squared Mahalanobis radius that is drawn; ≤ 0 draws nothing.
         order: (F, N) int32: Gaussians of each frame from front to back; a permutation of 0..N-1.
-        image: (F, 3, H, W) float32, overwritten; W a multiple of LANES.
-        width: columns that are asked for, at most W.
+        image: (F, 3, H, W) float32, overwritten; H a multiple of ROWS, W of LANES.
+        height, width: rows and columns that are asked for, at most H and W.
         workers: threads.
     """
-    _over_frames(composite, [params, reach, order, image, width], image, 1, workers)
+    _over_frames(composite, [params, reach, order, image, height, width], image, (1,), workers)
 
 
 def backward(
@@ -396,16 +491,17 @@ def backward(
     upstream: wp.array,
     gradient: wp.array,
     *,
+    height: int,
     width: int,
     workers: int = 1,
 ) -> None:
     """The gradient of a loss with respect to `params`.
 
     Args:
-        params, reach, order, width, workers: as given to `forward`.
+        params, reach, order, height, width, workers: as given to `forward`.
         image: (F, 3, H, W) float32, what `forward` made.
-        upstream: (F, 3, H, W) float32, gradient of the loss with respect to the image; 0 in columns from `width` on.
+        upstream: (F, 3, height, width) float32 of any strides, gradient of the loss with respect to the image.
         gradient: (9, F, N) float32, overwritten.
     """
-    inputs = [params, reach, order, image, upstream, gradient, width]
-    _over_frames(composite_adjoint, inputs, image, 2, workers)
+    inputs = [params, reach, order, image, upstream, gradient, height, width]
+    _over_frames(composite_adjoint, inputs, image, (1, 1, 3), workers)

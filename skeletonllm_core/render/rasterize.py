@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.render import kernels_cpu as kernels
+from skeletonllm_core.render import rasterize_cuda
 
 
 def rasterize(params: torch.Tensor, depth: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -19,9 +20,9 @@ def rasterize(params: torch.Tensor, depth: torch.Tensor, height: int, width: int
     Differentiable in `params`; not in `depth`, which only sorts.
 
     Args:
-        params: (9, F, N) float32 on the CPU: centre u, v [px, pixel (0, 0) is centred at (.5, .5)], inverse covariance
-            a, b, c [1/px²], opacity, red, green, blue. A Gaussian is not drawn where one of them is not finite, the
-            inverse covariance is not positive definite, or the opacity is not in 0..1.
+        params: (9, F, N) float32, on the CPU or a CUDA device: centre u, v [px, pixel (0, 0) is centred at (.5, .5)],
+            inverse covariance a, b, c [1/px²], opacity, red, green, blue. A Gaussian is not drawn where one of them is
+            not finite, the inverse covariance is not positive definite, or the opacity is not in 0..1.
         depth: (F, N) float32 [m] in front of the camera; not finite = not drawn.
         height, width: of the image [px].
 
@@ -35,10 +36,15 @@ def rasterize(params: torch.Tensor, depth: torch.Tensor, height: int, width: int
         raise SkeletonLLMError(
             f"rasterize needs params (9, F, N) and depth (F, N), got {tuple(params.shape)} and {tuple(depth.shape)}"
         )
-    if params.dtype != torch.float32 or params.device.type != "cpu":
-        raise SkeletonLLMError(f"rasterize needs float32 on the CPU, got {params.dtype} on {params.device}")
+    if params.dtype != torch.float32 or params.device.type not in ("cpu", "cuda") or depth.device != params.device:
+        raise SkeletonLLMError(
+            f"rasterize needs float32 params and depth on the CPU or one CUDA device, "
+            f"got {params.dtype} on {params.device} and depth on {depth.device}"
+        )
     if height < 1 or width < 1:
         raise SkeletonLLMError(f"an image needs at least one pixel, got {height} × {width}")
+    if params.device.type == "cuda":
+        return rasterize_cuda.rasterize(params, depth, height, width)
     return _Rasterize.apply(params, depth, height, width)
 
 
@@ -52,17 +58,25 @@ class _Rasterize(torch.autograd.Function):
         reach = 2 * torch.log(params[5] / kernels.CUTOFF)
         drawn = torch.isfinite(params[6:].sum(0)) & torch.isfinite(depth.detach()) & (params[5] <= 1)
         reach = torch.where(drawn & torch.isfinite(reach), reach, reach.new_zeros(()))
-        padded = math.ceil(width / kernels.LANES) * kernels.LANES
-        image = torch.empty(frames, 3, height, padded)
+        rows, columns = (
+            math.ceil(side / tile) * tile for side, tile in ((height, kernels.ROWS), (width, kernels.LANES))
+        )
+        image = torch.empty(frames, 3, rows, columns)
         if frames and count:
             kernels.forward(
-                _wrap(params), _wrap(reach), _wrap(order), _wrap(image), width=width, workers=torch.get_num_threads()
+                _wrap(params),
+                _wrap(reach),
+                _wrap(order),
+                _wrap(image),
+                height=height,
+                width=width,
+                workers=torch.get_num_threads(),
             )
         else:
             image.zero_()
         ctx.save_for_backward(params, reach, order, image)
-        ctx.width = width
-        return image[..., :width].contiguous() if padded != width else image.view_as(image)
+        whole = (rows, columns) == (height, width)
+        return image.view_as(image) if whole else image[..., :height, :width].contiguous()
 
     @staticmethod
     @once_differentiable
@@ -71,11 +85,7 @@ class _Rasterize(torch.autograd.Function):
         gradient = torch.zeros_like(params)
         if gradient.numel() == 0:
             return gradient, None, None, None
-        if image.shape[-1] == ctx.width:
-            upstream = upstream.to(torch.float32).contiguous()
-        else:
-            given, upstream = upstream, torch.zeros_like(image)
-            upstream[..., : ctx.width] = given
+        upstream = upstream.to(torch.float32)
         kernels.backward(
             _wrap(params),
             _wrap(reach),
@@ -83,7 +93,8 @@ class _Rasterize(torch.autograd.Function):
             _wrap(image),
             _wrap(upstream),
             _wrap(gradient),
-            width=ctx.width,
+            height=upstream.shape[2],
+            width=upstream.shape[3],
             workers=torch.get_num_threads(),
         )
         return gradient, None, None, None

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.canonical import CanonicalFrames
-from skeletonllm_core.render import camera, reference, splats
-from skeletonllm_core.render.appearance import LARGEST, Appearance
+from skeletonllm_core.render import camera, patches, reference, splats
+from skeletonllm_core.render.appearance import LARGEST, Appearance, features
 from skeletonllm_core.render.rasterize import rasterize
 from skeletonllm_core.render.splats import BoneBatch, bone_batch
 
@@ -24,7 +25,7 @@ FLOOR_GREY = 0.5
 
 
 class SkeletonRenderer(nn.Module):
-    """Draws skeletons; differentiable in joint positions, velocities and the appearance.
+    """Draws skeletons; differentiable in joint positions, velocities, accelerations and the appearance.
 
     Args:
         size: width and height of the images [px] where `forward` is not told.
@@ -50,15 +51,40 @@ class SkeletonRenderer(nn.Module):
     def render_reference(
         self, frames: CanonicalFrames | Sequence[CanonicalFrames] | BoneBatch, size: int | None = None
     ) -> torch.Tensor:
-        """What `forward` returns, by `reference.composite`: slow, in the type of the inputs."""
+        """What `forward` returns, in plain torch, by `reference.composite`: slow, in the type of the inputs."""
         size = size or self.size
-        return reference.composite(*self.gaussians(frames, size), size, size)
+        return reference.composite(*self.gaussians_reference(self._batch(frames), size), size, size)
+
+    def touched_patches(
+        self, frames: CanonicalFrames | Sequence[CanonicalFrames] | BoneBatch, size: int, patch: int
+    ) -> torch.Tensor:
+        """Which patches `forward` draws on, without drawing; (F, rows, columns) bool, see `patches.touched_patches`."""
+        with torch.no_grad():
+            params, depth = self.gaussians(frames, size)
+        return patches.touched_patches(params.to(torch.float32), depth.to(torch.float32), size, size, patch)
 
     def gaussians(
         self, frames: CanonicalFrames | Sequence[CanonicalFrames] | BoneBatch, size: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What there is to composite: params (9, F, N) and depth (F, N), as `rasterize` takes them."""
-        batch = frames if isinstance(frames, BoneBatch) else bone_batch(frames, self.appearance.colour.device)
+        batch = self._batch(frames)
+        if batch.is_float32 and self.appearance.colour.dtype == torch.float32:
+            from skeletonllm_core.render import head_cuda  # its kernels take the constants above
+
+            return head_cuda.gaussians(batch, self.appearance, size)
+        return self.gaussians_reference(batch, size)
+
+    def _batch(self, frames: CanonicalFrames | Sequence[CanonicalFrames] | BoneBatch) -> BoneBatch:
+        device = self.appearance.colour.device
+        batch = frames if isinstance(frames, BoneBatch) else bone_batch(frames, device)
+        if batch.start.device != device:
+            raise SkeletonLLMError(
+                f"the bones are on {batch.start.device} and the renderer is on {device}: give bone_batch(..., device=...)"
+            )
+        return batch
+
+    def gaussians_reference(self, batch: BoneBatch, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `gaussians` returns, in plain torch, in the type of the inputs."""
         start, end = _to_camera(batch.start), _to_camera(batch.end)
         place = (torch.arange(splats.ALONG, device=start.device, dtype=start.dtype) + 0.5) / splats.ALONG
 
@@ -68,9 +94,14 @@ class SkeletonRenderer(nn.Module):
         variance = spread + splats.BLUR**2
         axis = bone * torch.rsqrt(squared + 1e-8)
         share = torch.sqrt(spread / variance + 1e-12)
-        first, last = self.appearance.bones(batch.part, batch.start_velocity, batch.end_velocity)
+        first, last = self.appearance.bones(
+            batch.part,
+            features(batch.start_velocity, batch.start_acceleration),
+            features(batch.end_velocity, batch.end_acceleration),
+        )
         first, last = first.movedim(-1, 0), last.movedim(-1, 0)
-        balls = self.appearance.balls(batch.ball_part, batch.ball_velocity).movedim(-1, 0)
+        balls = self.appearance.balls(batch.ball_part, features(batch.ball_velocity, batch.ball_acceleration))
+        balls = balls.movedim(-1, 0)
         ball = _to_camera(batch.ball)
 
         with torch.no_grad():

@@ -38,6 +38,9 @@ LIMIT = 100.0
 FASTEST = 50.0
 """Velocities are clamped to this [m/s] along each axis."""
 
+HARDEST = 500.0
+"""Accelerations are clamped to this [m/s²] along each axis."""
+
 FLOOR_SPACING = 0.7
 """From one dot on the ground to the next [m]."""
 
@@ -63,9 +66,10 @@ class BoneBatch:
     Attributes:
         start, end: (F, B, 3) [m] ends of each bone, canonical.
         start_velocity, end_velocity: (F, B, 3) [m/s].
+        start_acceleration, end_acceleration: (F, B, 3) [m/s²].
         part: (F, B) int64, index into `PARTS`.
         visible: (F, B) bool.
-        ball, ball_velocity: (F, K, 3) [m], [m/s], centres of the balls.
+        ball, ball_velocity, ball_acceleration: (F, K, 3) [m], [m/s], [m/s²], centres of the balls.
         ball_part: (F, K) int64.
         ball_visible: (F, K) bool.
         floor: (F, 2) [m], where the origin is on the world's ground (x, z).
@@ -76,10 +80,13 @@ class BoneBatch:
     end: torch.Tensor
     start_velocity: torch.Tensor
     end_velocity: torch.Tensor
+    start_acceleration: torch.Tensor
+    end_acceleration: torch.Tensor
     part: torch.Tensor
     visible: torch.Tensor
     ball: torch.Tensor
     ball_velocity: torch.Tensor
+    ball_acceleration: torch.Tensor
     ball_part: torch.Tensor
     ball_visible: torch.Tensor
     floor: torch.Tensor
@@ -88,6 +95,11 @@ class BoneBatch:
     def __len__(self) -> int:
         return len(self.start)
 
+    @property
+    def is_float32(self) -> bool:
+        """Whether positions, velocities and accelerations all are."""
+        return all(one.dtype == torch.float32 for one in (self.start, self.start_velocity, self.start_acceleration))
+
 
 def bone_batch(
     frames: CanonicalFrames | Sequence[CanonicalFrames],
@@ -95,6 +107,7 @@ def bone_batch(
     *,
     positions: Sequence[torch.Tensor] | None = None,
     velocities: Sequence[torch.Tensor] | None = None,
+    accelerations: Sequence[torch.Tensor] | None = None,
 ) -> BoneBatch:
     """Arrange clips for the renderer.
 
@@ -103,7 +116,7 @@ def bone_batch(
         device: where the tensors go.
         positions: instead of the clips' own, one (T, J, 3) tensor [m] for each person of each clip in turn; gradients
             flow back to them.
-        velocities: likewise [m/s].
+        velocities, accelerations: likewise [m/s], [m/s²].
 
     Raises:
         SkeletonLLMError: no clip, or positions that do not fit the clips.
@@ -147,10 +160,7 @@ def bone_batch(
         person_row.append(base)
         base += shape[0] * shape[1]
 
-    nothing = np.zeros((1, 3), np.float32)
-    own = np.concatenate([nothing, *(person.positions.reshape(-1, 3) for _, person in persons)]).astype(
-        np.float32, copy=False
-    )
+    own = _stacked([person.positions for _, person in persons])
     seen = np.concatenate([[False], *(person.visible.reshape(-1) for _, person in persons)])
     if positions is None:
         where = torch.from_numpy(own)
@@ -158,18 +168,19 @@ def bone_batch(
         where = _given(positions, shapes, "positions")
         own = where.detach().cpu().numpy()
     if velocities is None:
-        speed = torch.from_numpy(
-            np.concatenate([nothing, *(person.velocities.reshape(-1, 3) for _, person in persons)]).astype(
-                np.float32, copy=False
-            )
-        ).to(where.dtype)
+        speed = torch.from_numpy(_stacked([person.velocities for _, person in persons])).to(where.dtype)
     else:
         speed = _given(velocities, shapes, "velocities")
+    if accelerations is None:
+        push = torch.from_numpy(_stacked([person.accelerations for _, person in persons])).to(where.dtype)
+    else:
+        push = _given(accelerations, shapes, "accelerations")
 
     with np.errstate(invalid="ignore"):
         seen = seen & (np.abs(own) < LIMIT).all(-1)
     where = torch.where(torch.from_numpy(seen)[:, None].to(where.device), where, where.new_zeros(()))
     speed = torch.nan_to_num(speed, nan=0.0, posinf=FASTEST, neginf=-FASTEST).clamp(-FASTEST, FASTEST)
+    push = torch.nan_to_num(push, nan=0.0, posinf=HARDEST, neginf=-HARDEST).clamp(-HARDEST, HARDEST)
 
     zoom = np.ones(len(clips), np.float32)
     needed = np.where(seen, fitting_zoom(own), np.float32(1))
@@ -180,22 +191,30 @@ def bone_batch(
     def to(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(device)
 
-    where, speed = where.to(device), speed.to(device)
+    where, speed, push = where.to(device), speed.to(device), push.to(device)
     starts, stops, round_joints = to(joint[0]), to(joint[1]), to(ball_joint)
     return BoneBatch(
         start=_rows(where, starts),
         end=_rows(where, stops),
         start_velocity=_rows(speed, starts),
         end_velocity=_rows(speed, stops),
+        start_acceleration=_rows(push, starts),
+        end_acceleration=_rows(push, stops),
         part=to(part),
         visible=to(seen[joint[0]] & seen[joint[1]]),
         ball=_rows(where, round_joints),
         ball_velocity=_rows(speed, round_joints),
+        ball_acceleration=_rows(push, round_joints),
         ball_part=to(ball_part),
         ball_visible=to(seen[ball_joint]),
         floor=to(np.nan_to_num(np.concatenate([clip.ground for clip in clips])).astype(np.float32)),
         zoom=to(np.repeat(zoom, lengths)),
     )
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """(1 + joints of all frames, 3) float32 out of one (T, J, 3) array a person, the first row 0."""
+    return np.concatenate([np.zeros((1, 3)), *(array.reshape(-1, 3) for array in arrays)], dtype=np.float32)
 
 
 def _given(tensors: Sequence[torch.Tensor], shapes: Sequence[tuple[int, ...]], what: str) -> torch.Tensor:

@@ -11,6 +11,7 @@ The data flow is the layout; the words of this map are the names of the folders 
     vision       model/vision.py: images → visual tokens
     language     model/language.py: visual tokens + question → text, label scores
     order        pipeline.py runs the arrows; annotate.py runs them over a library of clips; cli.py is the command line
+    worker       serve/ answers over HTTP; remote/ is the messages and the client
     training     train/: clips with labels → the model of model/default/
 
 Names below are loaded on first use, so that `import skeletonllm_core` imports neither numpy nor torch.
@@ -39,10 +40,12 @@ _HOME_OF = {
     "write": "skeletonllm_core.plugins",
     "retarget": "skeletonllm_core.motion.retarget",
     "load_model": "skeletonllm_core.pipeline",
+    "Client": "skeletonllm_core.remote.client",
     "MotionFormatError": "skeletonllm_core.errors",
     "PluginError": "skeletonllm_core.errors",
     "SkeletonLLMError": "skeletonllm_core.errors",
     "TopologyError": "skeletonllm_core.errors",
+    "WorkerError": "skeletonllm_core.errors",
 }
 
 __all__ = ["__version__", *_HOME_OF]

@@ -28,6 +28,7 @@ from skeletonllm_core.motion.facts import measure
 from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Clip, Person
 from skeletonllm_core.motion.rig import map_rig
+from skeletonllm_core.motion.rig_file import RigFile, read_rig
 from skeletonllm_core.report import Row, report_page
 from skeletonllm_core.sidecar import SCHEMA, is_locked, read_sidecar, summary
 from skeletonllm_core.workers import Died, run_jobs
@@ -51,15 +52,18 @@ class Options:
         tasks: some of `TASKS`, in that order.
         labels: the candidates, None for the model's own vocabulary.
         seed: of every random choice.
+        rig: which joint is which body part, for every clip; None works it out.
     """
 
     tasks: tuple[str, ...] = TASKS
     labels: tuple[str, ...] | None = None
     seed: int = 0
+    rig: RigFile | None = None
 
     def as_json(self) -> dict[str, Any]:
         labels = None if self.labels is None else list(self.labels)
-        return {"tasks": list(self.tasks), "labels": labels, "seed": self.seed}
+        mapped = {} if self.rig is None else {"rig": self.rig.sha256}
+        return {"tasks": list(self.tasks), "labels": labels, "seed": self.seed, **mapped}
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ def annotate(
     model: str = "default",
     device: str = "auto",
     seed: int = 0,
+    rig: Path | None = None,
     jobs: int = 1,
     resume: bool = True,
     progress: Callable[[Progress], None] | None = None,
@@ -164,6 +169,7 @@ def annotate(
         tasks: some of label, caption, segments.
         labels: candidate labels, None for the model's own.
         model, device, seed: as for `load_model`.
+        rig: a rig file (see `motion.rig_file`) that holds for every clip; None works each rig out.
         jobs: processes; above 1 they are spawned, so a script must guard its main part with ``__name__``.
         resume: False does every clip again that is not locked.
         progress: called after every file.
@@ -180,7 +186,12 @@ def annotate(
         raise SkeletonLLMError(f"jobs must be at least 1, got {jobs}")
     if not paths:
         raise SkeletonLLMError("name at least one file or folder")
-    options = Options(tuple(task for task in TASKS if task in tasks), None if labels is None else tuple(labels), seed)
+    options = Options(
+        tuple(task for task in TASKS if task in tasks),
+        None if labels is None else tuple(labels),
+        seed,
+        None if rig is None else read_rig(rig),
+    )
     first = Path(paths[0])
     home = Path(out) if out is not None else first if first.is_dir() else first.parent
     try:
@@ -266,6 +277,8 @@ class Annotator:
         outcomes = []
         for clip, name in zip(clips, clip_names(clips), strict=True):
             try:
+                if self.options.rig is not None:
+                    clip = replace(clip, persons=[self.options.rig.applied(person) for person in clip.persons])
                 outcome = self._clip(source, digest, clip, name)
             except Exception as problem:  # The boundary of one clip, as above.
                 outcome = Outcome(name, None, digest, _told(source, problem))
@@ -276,7 +289,8 @@ class Annotator:
 
     def picture_paths(self, digest: str, clip: str | None) -> tuple[Path, Path]:
         """Where the cache keeps the animation and the still of a clip."""
-        key = json.dumps([digest, clip, self.model.sha256, PICTURE_SIZE])
+        mapped = [] if self.options.rig is None else [self.options.rig.sha256]
+        key = json.dumps([digest, clip, self.model.sha256, PICTURE_SIZE, *mapped])
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return self.cache / f"{name}.webp", self.cache / f"{name}-still.webp"
 
@@ -422,9 +436,7 @@ class _Run:
                 path.unlink()
         return Result(tuple(records), manifest, report, ignored, time.monotonic() - self.began)
 
-    def _outcomes(
-        self, annotator: Annotator, make: Callable[[], Annotator]
-    ) -> Iterator[tuple[Source, list[Outcome]]]:
+    def _outcomes(self, annotator: Annotator, make: Callable[[], Annotator]) -> Iterator[tuple[Source, list[Outcome]]]:
         good = []
         for source in self.sources:
             if source.problem is None:

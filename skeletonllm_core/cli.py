@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from skeletonllm_core import __version__
 from skeletonllm_core.errors import SkeletonLLMError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from skeletonllm_core.annotate import Progress
     from skeletonllm_core.motion.motion import Clip, Person
     from skeletonllm_core.pipeline import SkeletonLLM
@@ -26,6 +30,8 @@ Command = Callable[..., Any]
 
 # Whether a file can be read is found out by reading it: the sentence about it is better than click's.
 _PATH = click.Path(path_type=Path, readable=False)
+
+_RIG_HELP = "Which joint is which body part, instead of what is worked out (`info --write-rig` writes such a file)."
 
 
 class Verbs(click.Group):
@@ -92,10 +98,11 @@ def cli() -> None:
 
 
 def one_file(verb: Command) -> Command:
-    """The clip that a verb works on: FILE, --clip, --format."""
+    """The clip that a verb works on: FILE, --clip, --format, --rig."""
+    rig = click.option("--rig", type=_PATH, metavar="MAP.json", help=_RIG_HELP)
     format_ = click.option("--format", "format_", metavar="NAME", help="Read FILE as this format, whatever its name.")
-    clip = click.option("--clip", metavar="NAME", help="Which clip of a file that holds several.")
-    return click.argument("file", type=_PATH)(clip(format_(verb)))
+    clip = click.option("--clip", "--take", "clip", metavar="NAME", help="Which clip of a file that holds several.")
+    return click.argument("file", type=_PATH)(clip(format_(rig(verb))))
 
 
 def one_person(verb: Command) -> Command:
@@ -124,14 +131,21 @@ def as_json(verb: Command) -> Command:
 
 @cli.command()
 @one_file
+@click.option(
+    "--write-rig", type=_PATH, metavar="MAP.json", help="Write which joint is which body part, to correct it."
+)
 @as_json
-def info(file: Path, clip: str | None, format_: str | None, json_: bool) -> None:
+def info(
+    file: Path, clip: str | None, format_: str | None, rig: Path | None, write_rig: Path | None, json_: bool
+) -> None:
     """What is in a motion file, and what was inferred about it."""
     from skeletonllm_core.describe import describe
 
     clips = _clips(file, format_)
-    chosen = _clip(file, clips, clip)
+    chosen = _mapped(_clip(file, clips, clip), rig)
     found = describe(chosen, [one.name for one in clips])
+    if write_rig is not None:
+        _write_rig(chosen, write_rig)
     if json_:
         _object(found)
         return
@@ -147,6 +161,8 @@ def info(file: Path, clip: str | None, format_: str | None, json_: bool) -> None
         width = max((len(part) for part in person["parts"]), default=0)
         for part, joint in person["parts"].items():
             _say(f"  {part:<{width}}  {joint}")
+        for sentence in person["report"]:
+            _say(f"  {sentence}")
     for warning in found["warnings"]:
         _say(f"warning: {warning}")
 
@@ -156,6 +172,7 @@ def info(file: Path, clip: str | None, format_: str | None, json_: bool) -> None
 @click.argument("out", type=_PATH)
 @click.option("--onto", metavar="RIG", help="Retarget to the skeleton of this file, or to a named topology.")
 @click.option("--fps", type=float, help="Resample to this many frames a second.")
+@click.option("--to", "to", metavar="NAME", help="Write OUT in this format, whatever its name (see `plugins`).")
 @one_person
 @as_json
 def convert(
@@ -163,17 +180,19 @@ def convert(
     out: Path,
     clip: str | None,
     format_: str | None,
+    rig: Path | None,
     onto: str | None,
     fps: float | None,
+    to: str | None,
     person: int | None,
     json_: bool,
 ) -> None:
-    """Write a motion file in another format: the suffix of OUT chooses."""
+    """Write a motion file in another format: the suffix of OUT chooses, or --to."""
     from dataclasses import replace
 
     from skeletonllm_core import plugins
 
-    chosen = _clip(file, _clips(file, format_), clip)
+    chosen = _mapped(_clip(file, _clips(file, format_), clip), rig)
     if person is not None:
         chosen = _only(file, chosen, person)
     if fps is not None:
@@ -181,12 +200,67 @@ def convert(
 
         chosen = replace(chosen, persons=[resampled(one, fps) for one in chosen.persons])
     if onto is not None:
-        from skeletonllm_core.motion.retarget import retarget
+        from skeletonllm_core.motion.retarget import carried_over
 
-        rig = _rig(onto)
-        chosen = replace(chosen, persons=[retarget(one, rig) for one in chosen.persons])
-    plugins.write(chosen, out)
+        target = _rig(onto)
+        found = [carried_over(one, target) for one in chosen.persons]
+        chosen = replace(chosen, persons=[one.motion for one in found])
+        for sentence in dict.fromkeys(sentence for one in found for sentence in one.report()):
+            _complain(sentence)
+    plugins.write(chosen, out, format=to)
     _done(json_, out)
+
+
+@cli.command()
+@one_file
+@click.option("-o", "--out", required=True, type=_PATH, help="SMPL-X parameters as AMASS stores them, .npz")
+@click.option("--body-model", required=True, type=_PATH, metavar="DIR", help="Folder of your SMPL-X models, .npz.")
+@click.option("--gender", default="neutral", show_default=True, type=click.Choice(["neutral", "female", "male"]))
+@click.option("--mesh", type=_PATH, metavar="OUT.glb", help="Also write the moving body as a mesh.")
+@one_person
+@as_json
+def fit(
+    file: Path,
+    out: Path,
+    body_model: Path,
+    gender: str,
+    mesh: Path | None,
+    clip: str | None,
+    format_: str | None,
+    rig: Path | None,
+    person: int | None,
+    json_: bool,
+) -> None:
+    """SMPL-X parameters (pose, shape, translation) for any skeleton, with the error of each joint."""
+    from skeletonllm_core import body_mesh
+    from skeletonllm_core import fit as fitting
+
+    if out.suffix.lower() != ".npz":
+        raise SkeletonLLMError(f"{out}: parameters are written as .npz, choose such a name")
+    if mesh is not None and mesh.suffix.lower() != ".glb":
+        raise SkeletonLLMError(f"{mesh}: a mesh is written as .glb, choose such a name")
+    persons = _persons(file, clip, format_, rig, person)
+    if len(persons) != 1:
+        raise SkeletonLLMError(f"{file} holds {len(persons)} persons, choose one with --person (see `info`)")
+    path = fitting.model_file(body_model, gender)
+    skin = None if mesh is None else body_mesh.read_skin(path, fitting.SHAPES)
+    _complain(f"licence: {fitting.LICENCE}")
+    with _needs_model(), _fit_progress() as progress:
+        found = fitting.fit(persons[0], path, gender, progress=progress)
+    fitting.write_fit(found, out)
+    moments = None if mesh is None or skin is None else body_mesh.write_mesh(found, skin, mesh)
+    errors = {name: round(100 * error, 2) for name, error in found.errors.items()}
+    if json_:
+        told = {"written": str(out), "mesh": None if mesh is None else str(mesh), "frames": len(found.poses)}
+        _object({**told, "error_cm": {"mean": round(100 * found.error, 2), "joints": errors}})
+        return
+    width = max(len(name) for name in errors)
+    for name, error in errors.items():
+        _say(f"  {name:<{width}}  {error:5.1f} cm")
+    _say(f"mean error of {len(errors)} joints over {len(found.poses)} frames: {100 * found.error:.1f} cm")
+    _say(str(out))
+    if mesh is not None:
+        _say(f"{mesh}: {moments} moments")
 
 
 @cli.command()
@@ -195,7 +269,7 @@ def convert(
 @click.option("--size", default=448, show_default=True, type=click.IntRange(16, 4096), help="Edge of images [pixels].")
 @click.option("--frames", default=12, show_default=True, type=click.IntRange(1, 10_000), help="How many images.")
 @click.option("--frame-indices", metavar="I,J,…", help="Exactly these frames of the source instead.")
-@click.option("--weights", type=_PATH, help="Other renderer weights, .safetensors.")
+@click.option("--weights", type=_PATH, help="Other renderer weights; published ones switch to their maths.")
 @one_person
 @with_model
 @as_json
@@ -204,6 +278,7 @@ def render(
     out: Path,
     clip: str | None,
     format_: str | None,
+    rig: Path | None,
     size: int,
     frames: int,
     frame_indices: str | None,
@@ -219,13 +294,17 @@ def render(
 
     check_suffix(out)
     indices = None if frame_indices is None else _indices(frame_indices)
-    persons = _persons(file, clip, format_, person)
-    loaded = _load(model, device, seed)
-    if weights is not None:
-        _use_weights(loaded, weights)
-    images = loaded.render(persons, size=size, frames=frames, frame_indices=indices)
+    persons = _persons(file, clip, format_, rig, person)
+    if weights is not None and _is_published(weights):
+        given = click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT
+        images = _draw_published(persons, weights, device, size, frames, indices, seed if given else None)
+    else:
+        loaded = _load(model, device, seed)
+        if weights is not None:
+            _use_weights(loaded, weights)
+        images = loaded.render(persons, size=size, frames=frames, frame_indices=indices).permute(0, 2, 3, 1)
     seconds = max(one.seconds for one in persons)
-    write_images(images.detach().cpu().numpy().transpose(0, 2, 3, 1), out, seconds)
+    write_images(images.detach().cpu().numpy(), out, seconds)
     _done(json_, out)
 
 
@@ -244,6 +323,7 @@ def label(
     file: Path,
     clip: str | None,
     format_: str | None,
+    rig: Path | None,
     labels: str | None,
     labels_file: Path | None,
     top: int,
@@ -256,16 +336,10 @@ def label(
 ) -> None:
     """The action in a clip, with its score and the runners-up."""
     candidates = _candidates(labels, labels_file)
-    persons = _persons(file, clip, format_, person)
+    persons = _persons(file, clip, format_, rig, person)
     found = _load(model, device, seed).label(persons, candidates, top=top, explain=explain)
     if json_:
-        _object(
-            {
-                "label": {"text": found.text, "score": round(found.score, 4), "known": bool(found.known)},
-                "alternatives": [{"text": one.text, "score": round(one.score, 4)} for one in found.alternatives],
-                "explanation": found.explanation,
-            }
-        )
+        _object(found.as_json())
         return
     best = f"{found.text} {found.score:.2f}"
     _say(best if found.known else f"unknown ({best})")
@@ -284,6 +358,7 @@ def caption(
     file: Path,
     clip: str | None,
     format_: str | None,
+    rig: Path | None,
     person: int | None,
     model: str,
     device: str,
@@ -291,10 +366,10 @@ def caption(
     json_: bool,
 ) -> None:
     """What happens in a clip, in a sentence or more."""
-    persons = _persons(file, clip, format_, person)
+    persons = _persons(file, clip, format_, rig, person)
     found = _load(model, device, seed).caption(persons)
     if json_:
-        _object({"caption": found.caption, "facts": list(found.facts)})
+        _object(found.as_json())
     else:
         _say(found.caption)
 
@@ -310,6 +385,7 @@ def ask(
     question: str,
     clip: str | None,
     format_: str | None,
+    rig: Path | None,
     person: int | None,
     model: str,
     device: str,
@@ -317,7 +393,7 @@ def ask(
     json_: bool,
 ) -> None:
     """The answer to a QUESTION about a clip, for example "Which hand is raised?"."""
-    persons = _persons(file, clip, format_, person)
+    persons = _persons(file, clip, format_, rig, person)
     answer = _load(model, device, seed).ask(persons, question)
     if json_:
         _object({"answer": answer})
@@ -335,6 +411,7 @@ def segment(
     file: Path,
     clip: str | None,
     format_: str | None,
+    rig: Path | None,
     labels: str | None,
     labels_file: Path | None,
     person: int | None,
@@ -344,26 +421,13 @@ def segment(
     json_: bool,
 ) -> None:
     """The timeline of a clip: which action happens when."""
+    from skeletonllm_core.answers import segments_json
+
     candidates = _candidates(labels, labels_file)
-    persons = _persons(file, clip, format_, person)
+    persons = _persons(file, clip, format_, rig, person)
     found = _load(model, device, seed).segment(persons, candidates)
     if json_:
-        _object(
-            {
-                "segments": [
-                    {
-                        "start_s": round(part.start_s, 3),
-                        "end_s": round(part.end_s, 3),
-                        "start_frame": part.start_frame,
-                        "end_frame": part.end_frame,
-                        "label": part.label,
-                        "score": round(part.score, 4),
-                        "caption": part.caption,
-                    }
-                    for part in found
-                ]
-            }
-        )
+        _object(segments_json(found))
         return
     for part in found:
         when = f"{part.start_s:8.2f} s – {part.end_s:8.2f} s  frames {part.start_frame}–{part.end_frame}"
@@ -378,6 +442,7 @@ def segment(
 @click.option("-o", "--out", type=_PATH, help="Folder for all results; default: beside the clips.")
 @click.option("--tasks", default="label,caption,segments", show_default=True, help="Some of these.")
 @with_labels
+@click.option("--rig", type=_PATH, metavar="MAP.json", help=_RIG_HELP)
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
 @click.option("--no-resume", is_flag=True, help="Do clips again whose sidecar is up to date; locked ones stay.")
 @with_model
@@ -388,6 +453,7 @@ def annotate(
     tasks: str,
     labels: str | None,
     labels_file: Path | None,
+    rig: Path | None,
     jobs: int,
     no_resume: bool,
     model: str,
@@ -413,6 +479,7 @@ def annotate(
             model=model,
             device=device,
             seed=seed,
+            rig=rig,
             jobs=jobs,
             resume=not no_resume,
             progress=progress,
@@ -471,6 +538,46 @@ def evaluate(suite: str, data: Path, split: str, model: str, device: str, seed: 
         _say(markdown(result))
 
 
+# ---- verbs: the worker
+
+
+@cli.command()
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--allow-remote", is_flag=True, help="Let --host be an address that other machines can reach.")
+@click.option("--max-queue", default=8, show_default=True, type=click.IntRange(1, 1000), help="Requests that may wait.")
+@click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(1), help="Of a request [s].")
+@click.option("--token-file", type=_PATH, help="Where the token is kept; default: the user's state folder.")
+@with_model
+def serve(
+    port: int,
+    host: str,
+    allow_remote: bool,
+    max_queue: int,
+    timeout: float,
+    token_file: Path | None,
+    model: str,
+    device: str,
+    seed: int,
+) -> None:
+    """The local worker that Blender and ROS 2 talk to; docs/serve.md says how it is asked."""
+    from skeletonllm_core.serve import needs_serve
+
+    with needs_serve():
+        from skeletonllm_core.serve.server import serve as run
+    run(
+        port=port,
+        host=host,
+        allow_remote=allow_remote,
+        model=model,
+        device=device,
+        seed=seed,
+        max_queue=max_queue,
+        timeout=timeout,
+        keep_token_in=token_file,
+    )
+
+
 # ---- verbs: what there is
 
 
@@ -508,7 +615,7 @@ def plugins(json_: bool) -> None:
     for row in rows:
         _say(f"{row['name']} {row['version']}: {'ok' if row['error'] is None else 'broken: ' + str(row['error'])}")
     _say("reads:  " + ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in readers))
-    _say("writes: " + ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in writers))
+    _say("writes: " + ", ".join(f"{one.name} ({' '.join(one.suffixes) or 'convert --to'})" for one in writers))
 
 
 # ---- what the verbs are made of
@@ -543,8 +650,30 @@ def _only(file: Path, clip: Clip, person: int) -> Clip:
     return replace(clip, persons=[clip.persons[index]], person_ids=(person,))
 
 
-def _persons(file: Path, clip: str | None, format_: str | None, person: int | None) -> list[Person]:
-    chosen = _clip(file, _clips(file, format_), clip)
+def _mapped(clip: Clip, rig: Path | None) -> Clip:
+    """The clip with the body parts of a rig file, where there is one."""
+    if rig is None:
+        return clip
+    from dataclasses import replace
+
+    from skeletonllm_core.motion.rig_file import read_rig
+
+    given = read_rig(rig)
+    return replace(clip, persons=[given.applied(person) for person in clip.persons])
+
+
+def _write_rig(clip: Clip, path: Path) -> None:
+    from skeletonllm_core.atomic import write_whole
+    from skeletonllm_core.motion.rig import map_rig
+    from skeletonllm_core.motion.rig_file import rig_text
+
+    first = clip.persons[0]
+    write_whole(path, rig_text(first.topology, map_rig(first.topology, first.joint_positions())).encode())
+    _complain(f"{path}: which joint is which body part; correct it and give it back with --rig")
+
+
+def _persons(file: Path, clip: str | None, format_: str | None, rig: Path | None, person: int | None) -> list[Person]:
+    chosen = _mapped(_clip(file, _clips(file, format_), clip), rig)
     return (chosen if person is None else _only(file, chosen, person)).persons
 
 
@@ -594,8 +723,36 @@ def _use_weights(model: SkeletonLLM, weights: Path) -> None:
 
     try:
         model.renderer.load_state_dict(load_file(weights), strict=True)
-    except (SafetensorError, RuntimeError) as problem:
+    except (SafetensorError, RuntimeError, OSError) as problem:
         raise SkeletonLLMError(f"{weights}: no weights of this renderer: {str(problem).splitlines()[0]}") from problem
+
+
+def _is_published(weights: Path) -> bool:
+    with _needs_model():
+        from skeletonllm_core.render import published
+    return published.is_published(weights)
+
+
+def _draw_published(
+    persons: list[Person],
+    weights: Path,
+    device: str,
+    size: int,
+    frames: int,
+    indices: list[int] | None,
+    seed: int | None,
+) -> Tensor:
+    """(T, H, W, 3) images by the published maths; the frames are random ones where a seed is given."""
+    from skeletonllm_core.pipeline import device_named
+    from skeletonllm_core.render import published
+    from skeletonllm_core.render.published_scene import published_scene
+
+    where = device_named(device)
+    renderer = published.load(weights).to(where)
+    scene = published_scene(persons, frames, frame_indices=indices, seed=seed)
+    for note in scene.notes:
+        _complain(note)
+    return renderer.render(scene.positions.to(where), scene.velocities.to(where), size=size, bones=scene.bones)
 
 
 @contextmanager
@@ -636,6 +793,34 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         def move(now: Progress) -> None:
             failed = f"{now.failed} failed" if now.failed else ""
             bars.update(bar, total=now.total, completed=now.done, failed=failed)
+
+        yield move
+
+
+@contextmanager
+def _fit_progress() -> Iterator[Callable[[int, int, float], None]]:
+    """A bar on a terminal, a line every few seconds in a log; both on stderr."""
+    if not sys.stderr.isatty():
+        last = time.monotonic()
+
+        def line(done: int, steps: int, error: float) -> None:
+            nonlocal last
+            if time.monotonic() - last >= 5 or done == steps:
+                last = time.monotonic()
+                _complain(f"{done}/{steps} steps, mean joint error {100 * error:.1f} cm")
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("fit"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[error]}"))
+    with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task("fit", total=None, error="")
+
+        def move(done: int, steps: int, error: float) -> None:
+            bars.update(bar, total=steps, completed=done, error=f"{100 * error:.1f} cm")
 
         yield move
 

@@ -35,6 +35,7 @@ def describe(clip: Clip, clips: Sequence[str]) -> dict[str, Any]:
             "id": int(number),
             "joints": len(person.topology),
             "parts": {part.value: person.topology.names[joint] for part, joint in rig.primary().items()},
+            "report": list(rig.report),
         }
         for number, person, rig in zip(clip.person_ids, clip.persons, rigs, strict=True)
     ]

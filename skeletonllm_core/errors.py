@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 
 class SkeletonLLMError(Exception):
@@ -34,4 +35,17 @@ class PluginError(SkeletonLLMError):
 
 
 class WorkerError(SkeletonLLMError):
-    """The local worker refused or could not answer."""
+    """The local worker refused or could not answer.
+
+    Attributes:
+        reason: "gone" (nobody answers, or no longer), "refused" (token, version, or the message itself), "busy" (its
+            queue is full or it is stopping: the same request can be tried again) or "failed" (anything else).
+        retry_after: after how many seconds a busy worker can be asked again; None where it did not say.
+    """
+
+    def __init__(
+        self, problem: str, reason: Literal["gone", "refused", "busy", "failed"], retry_after: float | None = None
+    ) -> None:
+        super().__init__(problem)
+        self.reason = reason
+        self.retry_after = retry_after

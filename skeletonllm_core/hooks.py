@@ -55,7 +55,8 @@ class MotionWriter:
 
     Attributes:
         name: the format's name; also the value of ``--format``.
-        suffixes: the endings of its files in lower case; the first is the usual one.
+        suffixes: the endings of its files in lower case; the first is the usual one. None of them where another format
+            has the better claim to the suffix; then it is written only when asked for by name (``convert --to``).
         write: writes one clip to a new file. Raises MotionFormatError for what the format cannot hold.
     """
 

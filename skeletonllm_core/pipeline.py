@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from skeletonllm_core.answers import Candidate, Caption, Label, Segment
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.model.checkpoint import Checkpoint, checkpoint_sha256, load_checkpoint
@@ -30,6 +31,7 @@ from skeletonllm_core.motion.canonical import (
 from skeletonllm_core.motion.facts import explain, measure, mirrored_text
 from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Person
+from skeletonllm_core.motion.rig import map_rig
 
 DEFAULT = Path(__file__).parent / "model" / "default"
 
@@ -44,49 +46,6 @@ PHASES = (-1 / 3, 0.0, 1 / 3)
 
 SEGMENT_WINDOW = 2.4
 """Length [s] of the windows that `segment` slides over a clip."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A label and its score, 0 to 1."""
-
-    text: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Label:
-    """The best label; `known` is false where its score is under the reject threshold."""
-
-    text: str
-    score: float
-    known: bool
-    alternatives: tuple[Candidate, ...]
-    explanation: str | None = None
-
-
-@dataclass(frozen=True)
-class Caption:
-    """A sentence of the model, and what was measured."""
-
-    caption: str
-    facts: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return self.caption
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A part of a clip with one label; `end_frame` is the first frame after it."""
-
-    start_s: float
-    end_s: float
-    start_frame: int
-    end_frame: int
-    label: str
-    score: float
-    caption: str
 
 
 class SkeletonLLM:
@@ -139,9 +98,9 @@ class SkeletonLLM:
         return Label(best.text, best.score, best.score >= self.calibration.threshold, tuple(ranked[1:]), reason)
 
     def caption(self, persons: Person | Sequence[Person]) -> Caption:
-        """A sentence on the motion, and the facts that were measured."""
+        """A sentence on the motion, and the facts that were measured; of a body that is not human only the facts."""
         people = _people(persons)
-        said = [self._caption(body, 0.0, None) for body in _bodies(people)]
+        said = [self._told(person, body, 0.0, None) for person, body in zip(people, _bodies(people), strict=True)]
         facts = [measure(person).sentences() for person in people]
         if len(people) == 1:
             return Caption(said[0], facts[0])
@@ -196,7 +155,7 @@ class SkeletonLLM:
         for start, end, candidate, score in merged_segments(scores, starts, hop, SEGMENT_WINDOW, length):
             first = min(round(start * fps), frames - 1)
             last = frames if end >= length else max(round(end * fps), first + 1)
-            said = [self._caption(body, start, end) for body in bodies]
+            said = [self._told(person, body, start, end) for person, body in zip(people, bodies, strict=True)]
             caption = said[0] if len(said) == 1 else " ".join(f"Person {i + 1}: {text}" for i, text in enumerate(said))
             segments.append(Segment(first / fps, last / fps, first, last, candidates[candidate], float(score), caption))
         return segments
@@ -297,6 +256,13 @@ class SkeletonLLM:
         probabilities = label_probabilities(likelihoods, self.calibration.temperature)
         return candidate_scores(probabilities, self.trained_labels, candidates)
 
+    def _told(self, person: Person, body: Prepared, start: float, end: float | None) -> str:
+        """What the model writes on a person, which is what it has learned; what was measured on any other body."""
+        if map_rig(person.topology, person.joint_positions()).human:
+            return self._caption(body, start, end)
+        facts = measure(person, start=start, end=end).sentences()
+        return f"No human body: {', '.join(facts) or 'nothing that could be measured'}."
+
     def _caption(self, body: Prepared, start: float, end: float | None) -> str:
         seconds = body_seconds(body) if end is None else end - start
         return sentence(self.write(body, prompts.caption_prompt(seconds), start=start, end=end))
@@ -346,12 +312,20 @@ def load_model(name: str = "default", *, device: str = "auto", seed: int = 0) ->
     folder = DEFAULT if name == "default" else Path(name)
     if not folder.is_dir():
         raise SkeletonLLMError(f"there is no model {name!r}: use 'default' or the folder of a checkpoint")
-    return SkeletonLLM(load_checkpoint(folder), name, checkpoint_sha256(folder), _device(device))
+    return SkeletonLLM(load_checkpoint(folder), name, checkpoint_sha256(folder), device_named(device))
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """The device of `--device`: "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        SkeletonLLMError: this machine does not have it.
+    """
     if name == "auto" or name == "cpu":
         return torch.device("cpu")
+    number = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if number and int(number[1] or 0) < torch.cuda.device_count():
+        return torch.device(name)
     raise SkeletonLLMError(f"the device {name!r} is not available: use auto or cpu")
 
 

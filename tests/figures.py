@@ -37,12 +37,14 @@ def person(
     parts: Sequence[BodyPart | None] | None = None,
     velocities: np.ndarray | None = None,
     visible: np.ndarray | None = None,
+    accelerations: np.ndarray | None = None,
 ) -> CanonicalPerson:
     """A person of any joints; positions (T, J, 3)."""
     positions = np.asarray(positions, np.float32)
     return CanonicalPerson(
         positions=positions,
         velocities=np.zeros_like(positions) if velocities is None else np.asarray(velocities, np.float32),
+        accelerations=np.zeros_like(positions) if accelerations is None else np.asarray(accelerations, np.float32),
         visible=np.ones(positions.shape[:2], bool) if visible is None else visible,
         bones=np.asarray(bones, np.int64).reshape(-1, 2),
         parts=tuple(parts) if parts is not None else (None,) * positions.shape[1],
@@ -50,16 +52,17 @@ def person(
 
 
 def body(frames: int = 1, seed: int | None = None, shift: tuple[float, float, float] = (0, 0, 0)) -> CanonicalPerson:
-    """The standing body; with a seed, each joint is moved a little and has a velocity."""
+    """The standing body; with a seed, each joint is moved a little and has a velocity and an acceleration."""
     places = np.asarray([place for _, _, place in BODY.values()]) + np.asarray(shift)
     positions = np.repeat(places[None], frames, 0)
-    velocities = np.zeros_like(positions)
+    velocities, accelerations = np.zeros_like(positions), np.zeros_like(positions)
     if seed is not None:
         random = np.random.default_rng(seed)
         positions = positions + random.normal(0, 0.08, positions.shape)
         velocities = random.normal(0, 1.5, positions.shape)
+        accelerations = random.normal(0, 10, positions.shape)
     bones = [(JOINTS.index(up), joint) for joint, (_, up, _) in enumerate(BODY.values()) if up is not None]
-    return person(positions, bones, [part for part, _, _ in BODY.values()], velocities)
+    return person(positions, bones, [part for part, _, _ in BODY.values()], velocities, accelerations=accelerations)
 
 
 def clip(*persons: CanonicalPerson, ground: np.ndarray | None = None) -> CanonicalFrames:

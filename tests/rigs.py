@@ -454,6 +454,65 @@ pelvis
   rhip > rknee > rankle
 """
 
+# Feet and pole targets hang from the root, helpers from the body (Quaternius).
+ASTRONAUT = """
+Root
+  Body
+    Hips > Abdomen > Torso
+      Neck > Head
+      Shoulder.L > UpperArm.L > LowerArm.L
+        Middle1.L > Middle2.L > Middle3.L
+        Index1.L > Index2.L > Index3.L
+        Thumb1.L > Thumb2.L
+      Shoulder.R > UpperArm.R > LowerArm.R
+        Middle1.R > Middle2.R > Middle3.R
+        Index1.R > Index2.R > Index3.R
+        Thumb1.R > Thumb2.R
+    UpperLeg.L > LowerLeg.L
+    UpperLeg.R > LowerLeg.R
+  Foot.L
+  PoleTarget.L
+  Foot.R
+  PoleTarget.R
+"""
+
+UNITREE_G1 = (
+    """
+pelvis
+  pelvis_contour_link
+  waist_yaw_link > waist_roll_link > torso_link
+    logo_link
+    head_link
+    imu_link
+    d435_link
+    mid360_link
+"""
+    + both(
+        """
+    @_shoulder_pitch_link > @_shoulder_roll_link > @_shoulder_yaw_link > @_elbow_link > @_wrist_roll_link > @_rubber_hand
+""",
+        "left",
+        "right",
+    )
+    + both(
+        """
+  @_hip_pitch_link > @_hip_roll_link > @_hip_yaw_link > @_knee_link > @_ankle_pitch_link > @_ankle_roll_link
+""",
+        "left",
+        "right",
+    )
+)
+
+MUJOCO_HUMANOID = """
+pelvis
+  torso
+    head
+    right_upper_arm > right_lower_arm > right_hand
+    left_upper_arm > left_lower_arm > left_hand
+  right_thigh > right_shin > right_foot
+  left_thigh > left_shin > left_foot
+"""
+
 VALVE = """
 ValveBiped.Bip01_Pelvis
   ValveBiped.Bip01_Spine > ValveBiped.Bip01_Spine1 > ValveBiped.Bip01_Spine2 > ValveBiped.Bip01_Spine4
@@ -477,6 +536,56 @@ root
     tail_1 > tail_2 > tail_3
     back_leg_pelvis_l > back_leg_upper_l > back_leg_lower_l > back_leg_ankle_l > back_leg_foot_l > back_leg_toe_l
     back_leg_pelvis_r > back_leg_upper_r > back_leg_lower_r > back_leg_ankle_r > back_leg_foot_r > back_leg_toe_r
+"""
+
+
+# Legs end where the targets of their inverse kinematics are; the snake and the dolphin have no limbs (Quaternius).
+DEER = """
+Armature
+  Body
+    Back
+      Torso > Torso2
+        Neck1 > Head
+          Ear1.L
+        FrontShoulder.L > FrontUpperLeg.L > FrontLowerLeg.L
+        FrontShoulder.R > FrontUpperLeg.R > FrontLowerLeg.R
+      BackLeg.L > BackUpperLeg.L > BackLowerLeg.L
+      BackLeg.R > BackUpperLeg.R > BackLowerLeg.R
+      Tail1 > Tail2
+    PoleTarget.L
+  IKBackLeg.L > FFB.L
+  IKBackLeg.R > FFB.R
+  IKFrontLeg.L > FF.L
+  IKFrontLeg.R > FF.R
+"""
+
+SNAKE = """
+RootNode > SnakeArmature > Root
+  Body > Chest > Neck > Head
+  Tail > Tail1 > Tail2
+  PoleTarget
+  Mouth > Tongue1
+"""
+
+DOLPHIN = """
+Armature > Root
+  Spine1 > Spine2 > Spine3 > Tail
+  Head
+  TopFlipper.L > MidFlipper.L > BottomFlipper.L
+  TopFlipper.R > MidFlipper.R > BottomFlipper.R
+"""
+
+TREX = """
+root
+  Body
+    FrontUpLeg.L > FrontLowLeg.L > FrontFoot.L
+    FrontUpLeg.R > FrontLowLeg.R > FrontFoot.R
+    BackUpLeg.L > BackLowLeg.L
+    BackUpLeg.R > BackLowLeg.R
+    Back > Tail1 > Tail2
+    Hips > Torso > Shoulders > Neck > Head
+  BackFoot.L
+  BackFoot.R
 """
 
 
@@ -755,6 +864,41 @@ EXPECTED: dict[str, tuple[str, str, str, dict[str, str]]] = {
             """
         ),
     ),
+    "astronaut": (
+        ASTRONAUT,
+        "L",
+        "R",
+        listed(
+            """
+            pelvis: Body; spine: Abdomen; chest: Torso; neck: Neck; head: Head; clavicle: Shoulder.@; upper_arm:
+            UpperArm.@; forearm: LowerArm.@; hand: Middle1.@; fingers: Middle2.@; thigh: UpperLeg.@; shin: LowerLeg.@;
+            foot: Foot.@
+            """
+        ),
+    ),
+    "unitree g1": (
+        UNITREE_G1,
+        "left",
+        "right",
+        listed(
+            """
+            pelvis: pelvis; chest: torso_link; head: head_link; upper_arm: @_shoulder_pitch_link; forearm:
+            @_elbow_link; hand: @_wrist_roll_link; fingers: @_rubber_hand; thigh: @_hip_pitch_link; shin: @_knee_link;
+            foot: @_ankle_pitch_link
+            """
+        ),
+    ),
+    "mujoco humanoid": (
+        MUJOCO_HUMANOID,
+        "left",
+        "right",
+        listed(
+            """
+            pelvis: pelvis; chest: torso; head: head; upper_arm: @_upper_arm; forearm: @_lower_arm; hand: @_hand;
+            thigh: @_thigh; shin: @_shin; foot: @_foot
+            """
+        ),
+    ),
     "valve": (
         VALVE,
         "L",
@@ -825,6 +969,16 @@ HELPERS: dict[str, list[str]] = {
     "game": split(
         """
         Root; PT.L; Weapon
+        """
+    ),
+    "astronaut": split(
+        """
+        Root; PoleTarget.L; PoleTarget.R; Middle3.L; Index1.R; Thumb1.L
+        """
+    ),
+    "unitree g1": split(
+        """
+        logo_link; imu_link; d435_link; mid360_link
         """
     ),
     "makehuman": split(

@@ -17,8 +17,11 @@ from typing import Any
 
 import pytest
 
+import skeletonllm_core as sk
 from skeletonllm_core.annotate import Progress, Result, annotate
 from skeletonllm_core.errors import SkeletonLLMError
+from skeletonllm_core.motion.rig import map_rig
+from skeletonllm_core.motion.rig_file import rig_text
 from tests.clips import bvh, squat, walk, write_library
 from tests.plugin_on_disk import install_plugin
 
@@ -398,6 +401,27 @@ def test_what_may_not_be_read_is_recorded(model: str, tmp_path: Path) -> None:
 
 
 # ---- what goes wrong with a run
+
+
+def test_a_rig_file_holds_for_every_clip_and_is_part_of_the_options(run: Run, tmp_path: Path) -> None:
+    library, rig = tmp_path / "library", tmp_path / "map.json"
+    library.mkdir()
+    (library / "walk.bvh").write_text(bvh(walk, 1.0))
+    run(library, tasks=["caption"])
+    before = sidecar(library / "walk.bvh.skel.json")
+    body = sk.read(library / "walk.bvh")[0]
+    found = map_rig(body.topology, body.joint_positions())
+    rig.write_text(rig_text(body.topology, found).replace('"left_hand": ["LeftHand"]', '"left_fingers": ["LeftHand"]'))
+    assert run(library, tasks=["caption"], rig=rig).records[0].kept is False
+    after = sidecar(library / "walk.bvh.skel.json")
+    assert after["options"]["rig"] == hashlib.sha256(rig.read_bytes()).hexdigest()
+    assert "rig" not in before["options"]
+    assert after["persons"][0]["facts"] != before["persons"][0]["facts"]
+    assert run(library, tasks=["caption"], rig=rig).records[0].kept is True
+    rig.write_text(rig.read_text().replace('"Head"', '"Haed"'))
+    (record,) = run(library, tasks=["caption"], rig=rig).records
+    assert record.status == "failed"
+    assert "the skeleton has no joint 'Haed'; is 'Head' meant?" in str(record.error)
 
 
 def test_nothing_to_do_and_wrong_options_are_said(run: Run, tmp_path: Path) -> None:

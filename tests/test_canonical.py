@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 import skeletonllm_core as sk
-from skeletonllm_core.motion.canonical import BODY_HEIGHT, canonical_frames, drawn_bones, moments, prepare
+from skeletonllm_core.motion.canonical import (
+    BODY_HEIGHT,
+    canonical_frames,
+    drawn_bones,
+    moments,
+    place,
+    prepare,
+    sample,
+)
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.motion.topologies import TOPOLOGIES
 from skeletonllm_core.train.procedural import make_motion
@@ -77,6 +85,8 @@ def test_invariance(change: str) -> None:
     tolerance = 0.08 if change == "30 fps" else 2e-3
     np.testing.assert_allclose(after.positions, before.positions, atol=tolerance)
     np.testing.assert_allclose(after.velocities, before.velocities, atol=1.0 if change == "30 fps" else 0.02)
+    off = np.abs(after.accelerations - before.accelerations)
+    assert off.max() < (12.0 if change == "30 fps" else 0.2) and off.mean() < 0.7
 
 
 def test_velocity_is_in_metres_per_second_over_the_ground() -> None:
@@ -91,6 +101,57 @@ def test_velocity_is_in_metres_per_second_over_the_ground() -> None:
     assert travelled == pytest.approx(2.0 * scale * (frames.times[-1] - frames.times[0]), rel=1e-3)
 
 
+def swinging(fps: float, noise: float = 0.0) -> sk.Keypoints:
+    """A standing body whose left hand swings ±0.3 m along its up axis, once in two seconds."""
+    person = walker("stand")
+    times = np.arange(int(3 * fps)) / fps
+    positions = np.repeat(person.positions[:1], len(times), 0)
+    hand = person.topology.names.index("LeftHand")
+    positions[:, hand, 1] += 0.3 * np.sin(np.pi * times)
+    positions += np.random.default_rng(0).normal(0, noise, positions.shape)
+    return changed(person, positions, fps)
+
+
+@pytest.mark.parametrize("fps", [30.0, 50.0, 120.0])
+def test_acceleration_is_in_metres_per_second_squared_whatever_the_frame_rate(fps: float) -> None:
+    person = swinging(fps)
+    frames, scale = canonical_frames([person], 12), prepare([person])[0].scale
+    one = frames.persons[0]
+    hand = one.accelerations[:, one.parts.index(BodyPart.LEFT_HAND)]
+    inner = slice(1, -1)  # the outer moments take the nearest one that has room on both sides
+    wanted = -0.3 * scale * np.pi**2 * np.sin(np.pi * frames.times)
+    np.testing.assert_allclose(hand[inner, 1], wanted[inner], atol=0.15)
+    assert np.abs(hand[:, 1]).max() < 0.3 * scale * np.pi**2 * 1.05
+    assert np.abs(one.accelerations[:, one.parts.index(BodyPart.RIGHT_HAND)]).max() < 0.01
+
+
+def test_noise_of_a_depth_sensor_does_not_look_like_acceleration() -> None:
+    quiet, noisy = (canonical_frames([swinging(30.0, noise)], 12).persons[0] for noise in (0.0, 0.01))
+    for part in (BodyPart.LEFT_HAND, BodyPart.RIGHT_HAND, BodyPart.HEAD):
+        one, other = (who.accelerations[:, who.parts.index(part)] for who in (quiet, noisy))
+        assert np.sqrt(np.mean((one - other) ** 2)) < 2.0
+
+
+def test_a_tempo_twice_as_fast_has_four_times_the_acceleration() -> None:
+    (one,) = prepare([swinging(120.0)])
+    times = moments(len(one), one.fps, 12)[3:-3]
+    plain, fast = (
+        place([sample(one, times, pace=pace)], [one], 3.0)
+        .persons[0]
+        .accelerations[:, one.parts.index(BodyPart.LEFT_HAND)]
+        for pace in (1.0, 2.0)
+    )
+    np.testing.assert_allclose(fast, 4 * plain, atol=0.05 * np.abs(4 * plain).max())
+
+
+def test_a_clip_too_short_to_bend_has_no_acceleration() -> None:
+    person = swinging(30.0)
+    for count in (1, 2, 4):
+        short = canonical_frames([changed(person, person.positions[:count])], 3).persons[0]
+        assert not short.accelerations.any()
+    assert canonical_frames([changed(person, person.positions[:9])], 3).persons[0].accelerations.any()
+
+
 def test_missing_joints_are_not_visible_and_not_nan() -> None:
     person = walker()
     positions = person.positions.copy()
@@ -100,6 +161,7 @@ def test_missing_joints_are_not_visible_and_not_nan() -> None:
     frames = canonical_frames([changed(person, positions)])
     one = frames.persons[0]
     assert np.isfinite(one.positions).all() and np.isfinite(one.velocities).all()
+    assert np.isfinite(one.accelerations).all() and (one.accelerations[~one.visible] == 0).all()
     right = one.visible[:, one.parts.index(BodyPart.RIGHT_HAND)]
     assert not right[0] and right[-1]
 

@@ -131,6 +131,38 @@ def test_convert_onto_the_skeleton_of_a_file(ask: Ask, clip: Path, tmp_path: Pat
     assert len(result) == 45
 
 
+def test_convert_onto_says_which_joints_were_not_mapped(ask: Ask, clip: Path, tmp_path: Path) -> None:
+    answer = ask("convert", clip, tmp_path / "onto.bvh", "--onto", "smpl24", "--json")
+    assert answer.code == 0
+    assert answer.json["written"].endswith("onto.bvh")
+    assert "resting, the source has no such joint: " in answer.err
+    assert "left_collar" in answer.err
+    assert ask("convert", clip, tmp_path / "same.bvh", "--onto", clip).err == ""
+
+
+def test_a_rig_is_written_corrected_and_used(ask: Ask, clip: Path, tmp_path: Path) -> None:
+    rig = tmp_path / "map.json"
+    told = ask("info", clip, "--write-rig", rig, "--json")
+    assert told.code == 0 and "--rig" in told.err
+    found = told.json["persons"][0]
+    given = json.loads(rig.read_text())
+    assert given["parts"]["left_hand"] == ["LeftHand"]
+    assert any("read by name" in sentence for sentence in found["report"])
+    rig.write_text(rig.read_text().replace("left_", "x_").replace("right_", "left_").replace("x_", "right_"))
+    corrected = ask("info", clip, "--rig", rig, "--json").json["persons"][0]
+    assert corrected["parts"]["left_hand"] == "RightHand"
+    assert ask("render", clip, "-o", tmp_path / "a.npz", "--frames", "2", "--size", "32").code == 0
+    assert ask("render", clip, "-o", tmp_path / "b.npz", "--frames", "2", "--size", "32", "--rig", rig).code == 0
+    straight, swapped = (np.load(tmp_path / name)["frames"] for name in ("a.npz", "b.npz"))
+    assert np.abs(straight.astype(float) - swapped).max() > 0.1
+    rig.write_text(rig.read_text().replace('"LeftHand"', '"LeftHnd"'))
+    for verb in (["info", clip], ["convert", clip, tmp_path / "c.npz"]):
+        answer = ask(*verb, "--rig", rig)
+        assert answer.code == 2
+        assert answer.err.strip() == f"{rig}: the skeleton has no joint 'LeftHnd'; is 'LeftHand' meant?"
+    assert not (tmp_path / "c.npz").exists()
+
+
 def test_convert_one_person_of_several(ask: Ask, clip: Path, tmp_path: Path) -> None:
     import skeletonllm_core as sk
 

@@ -18,7 +18,7 @@ from skeletonllm_core.motion.facts_questions import PHRASINGS
 from skeletonllm_core.motion.kinematics import rotations_from_positions
 from skeletonllm_core.motion.motion import Keypoints, Motion
 from skeletonllm_core.motion.rig import map_rig
-from skeletonllm_core.motion.skeleton import Skeleton
+from skeletonllm_core.motion.skeleton import Skeleton, Topology
 from skeletonllm_core.motion.tracks import runs, smoothed, turning_points
 from skeletonllm_core.motion.wording import raised_hands, waving_hands
 from tests.stick_figure import ANKLE, SIGN, Figure, mirrored, ramp, rest, running, walking
@@ -759,3 +759,13 @@ def test_the_figure_itself() -> None:
     clip = walking(3).clip(3.0)
     ankle = clip.positions[:, clip.topology.names.index("LeftFoot")]
     assert ankle[:, 1].min() == pytest.approx(ANKLE) and ankle[-1, 2] == pytest.approx(1.8)
+
+
+def test_a_body_without_hips_is_where_its_joints_are() -> None:
+    """A snake that crawls 2 m along Z has no hips to follow; all its joints together went 2 m."""
+    topology = Topology("snake", ("Body", "Chest", "Neck", "Head"), np.array([-1, 0, 1, 2]))
+    line = np.stack([np.zeros(4), np.full(4, 0.1), np.arange(4) * 0.3], axis=1)
+    path = np.linspace(0, 2, 61)[:, None, None] * np.array([0.0, 0.0, 1.0])
+    facts = measure(Keypoints(topology, line[None] + path, 30.0))
+    assert facts.distance == pytest.approx(2.0, abs=0.1)
+    assert any("moves" in sentence for sentence in facts.sentences())

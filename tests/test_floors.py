@@ -18,6 +18,7 @@ LIGHT_MODULES = (
     "skeletonllm_core.errors",
     "skeletonllm_core.hooks",
     "skeletonllm_core.plugins",
+    "skeletonllm_core.remote.client",
     "skeletonllm_core.motion.canonical",
     "skeletonllm_core.motion.facts",
     "skeletonllm_core.motion.retarget",
@@ -27,7 +28,20 @@ LIGHT_MODULES = (
     "skeletonllm_blender.plugin",
     "skeletonllm_ros2.plugin",
 )
-VERBS = ("info", "convert", "render", "label", "caption", "ask", "segment", "annotate", "models", "plugins")
+VERBS = (
+    "info",
+    "convert",
+    "fit",
+    "render",
+    "label",
+    "caption",
+    "ask",
+    "segment",
+    "annotate",
+    "serve",
+    "models",
+    "plugins",
+)
 
 
 def loaded_after(code: str) -> set[str]:
@@ -102,10 +116,7 @@ def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
     clip = tmp_path / "wave.bvh"
     clip.write_text(bvh())
     for arguments in (["label", str(clip)], ["annotate", str(clip), "-o", str(tmp_path)], ["models"]):
-        code = (
-            "import sys\nsys.modules['torch'] = None\nfrom skeletonllm_core.cli import main\n"
-            f"main({arguments!r})"
-        )
+        code = f"import sys\nsys.modules['torch'] = None\nfrom skeletonllm_core.cli import main\nmain({arguments!r})"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 2, done.stderr
         assert 'pip install "skeletonllm[model]"' in done.stderr

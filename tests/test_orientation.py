@@ -161,7 +161,7 @@ def test_height_of_nothing_is_zero() -> None:
     topology = tree("a > b")
     positions = np.full((4, 2, 3), np.nan)
     assert body_height(positions, topology, map_rig(topology, positions)) == 0.0
-    assert body_height(positions, topology, RigMap((None, None), np.zeros(2, bool))) == 0.0
+    assert body_height(positions, topology, RigMap((None, None), np.zeros(2, bool), topology.parents)) == 0.0
 
 
 def test_height_with_gaps_and_one_leg() -> None:

@@ -18,6 +18,7 @@ from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.topologies import TOPOLOGIES, file_order
 from skeletonllm_core.pipeline import SkeletonLLM, available_models, distinct_labels
 from skeletonllm_core.train.procedural import make_motion
+from tests.rigs import tree
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,17 @@ def made(action: str, rig: str = "cmu", seed: int = 800_001) -> sk.Motion:
 
 def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(-10 * torch.log10((a - b).square().mean()))
+
+
+def test_a_body_that_is_not_human_is_captioned_by_what_is_measured(model: SkeletonLLM) -> None:
+    bend = 0.1 * np.sin(np.arange(60)[:, None] / 8 + np.arange(5)[None]).cumsum(axis=1)
+    steps = 0.3 * np.stack([np.sin(bend), np.cos(bend), 0 * bend], axis=2)
+    snake = sk.Keypoints(tree("Root > Body > Chest > Neck > Head"), steps.cumsum(axis=1), 30.0)
+    caption = model.caption(snake)
+    assert caption.facts
+    assert caption.caption == f"No human body: {', '.join(caption.facts)}."
+    assert all(part.caption.startswith("No human body: ") for part in model.segment(snake))
+    assert model.render(snake, frames=2, size=32).max() > 0.1
 
 
 def test_label_caption_ask_and_segment(model: SkeletonLLM) -> None:

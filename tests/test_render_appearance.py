@@ -8,12 +8,12 @@ import itertools
 import torch
 
 from skeletonllm_core.motion.skeleton import BodyPart
-from skeletonllm_core.render.appearance import LARGEST, Appearance
+from skeletonllm_core.render.appearance import FEATURES, LARGEST, Appearance, features
 from skeletonllm_core.render.splats import PARTS
 
 
 def at_rest(part: str) -> torch.Tensor:
-    index, still = torch.tensor([[PARTS.index(part)]]), torch.zeros(1, 1, 3)
+    index, still = torch.tensor([[PARTS.index(part)]]), torch.zeros(1, 1, FEATURES)
     return torch.sigmoid(Appearance().bones(index, still, still)[0][0, 0]).detach()
 
 
@@ -41,6 +41,8 @@ def test_values_are_bounded_whatever_is_learned() -> None:
             values.mul_(50)
     part = torch.arange(len(PARTS))[None]
     fast = torch.full((1, len(PARTS), 3), 50.0)
+    fast = features(fast, 10 * fast)
+    assert fast.abs().max() <= 1
     for logits in (*appearance.bones(part, fast, -fast), appearance.balls(part, fast)):
         values = torch.sigmoid(logits)
         assert torch.isfinite(logits).all() and (values >= 0).all() and (values <= 1).all()
@@ -56,7 +58,7 @@ def test_the_slope_runs_from_one_end_to_the_other() -> None:
     appearance = Appearance()
     with torch.no_grad():
         appearance.slope.fill_(2.0)
-    part, still = torch.tensor([[0]]), torch.zeros(1, 1, 3)
+    part, still = torch.tensor([[0]]), torch.zeros(1, 1, FEATURES)
     start, end = appearance.bones(part, still, still)
     torch.testing.assert_close(end - start, torch.full((1, 1, 5), 2.0), atol=1e-5, rtol=0)
 
@@ -65,9 +67,20 @@ def test_faster_is_brighter_and_direction_changes_the_colour() -> None:
     appearance, part = Appearance(), torch.tensor([[PARTS.index("left_hand")]])
 
     def colour(*velocity: float) -> torch.Tensor:
-        return torch.sigmoid(appearance.balls(part, torch.tensor([[velocity]]))[0, 0, :3]).detach()
+        motion = features(torch.tensor([[velocity]]), torch.zeros(1, 1, 3))
+        return torch.sigmoid(appearance.balls(part, motion)[0, 0, :3]).detach()
 
     still, walk, run = colour(0, 0, 0), colour(0, 0, 1.4), colour(0, 0, 4.0)
     assert still.sum() + 0.2 < walk.sum() and walk.sum() + 0.1 < run.sum()
     assert (colour(1.5, 0, 0) - colour(-1.5, 0, 0)).abs().max() > 0.05
     assert (colour(0, 1.5, 0) - colour(0, 0, 1.5)).abs().max() > 0.05
+
+
+def test_speeding_up_and_braking_have_signs_that_no_mirror_changes() -> None:
+    velocity, push = torch.tensor([1.2, -0.4, 0.8]), torch.tensor([8.0, -1.0, 3.0])
+    flip = torch.tensor([-1.0, 1, 1])
+    faster, braking = features(velocity, push), features(velocity, -push)
+    assert faster[5] > 0.1 and torch.equal(faster[5], -braking[5]) and torch.equal(faster[:5], braking[:5])
+    mirrored = features(velocity * flip, push * flip)
+    torch.testing.assert_close(mirrored, faster * torch.tensor([1.0, -1, 1, 1, 1, 1]))
+    assert features(torch.zeros(3), torch.zeros(3)).abs().max() < 1e-3

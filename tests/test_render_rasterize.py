@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,10 @@ def test_upstream_gradients_may_lie_in_memory_as_they_like() -> None:
     expanded = torch.autograd.grad(rasterize(params, depth, 24, 24).sum(), params)[0]
     ones = torch.autograd.grad(rasterize(params, depth, 24, 24), params, torch.ones(2, 3, 24, 24))[0]
     assert torch.equal(expanded, ones)
+    odd = torch.randn(2, 3, 21, 19, generator=torch.Generator().manual_seed(3))
+    wanted = torch.autograd.grad(rasterize(params, depth, 21, 19), params, odd)[0]
+    for given in (odd.contiguous(memory_format=torch.channels_last), odd.mT.contiguous().mT, odd.double()):
+        assert torch.equal(torch.autograd.grad(rasterize(params, depth, 21, 19), params, given)[0], wanted)
     strided = params.detach().transpose(1, 2).contiguous().transpose(1, 2)
     assert not strided.is_contiguous()
     assert torch.equal(rasterize(strided, depth, 24, 24), rasterize(params, depth, 24, 24))
@@ -130,6 +135,42 @@ def test_any_number_of_workers_gives_the_same_bits(threads: None) -> None:
         image = rasterize(params, depth, 40, 40)
         found.append((image.detach(), torch.autograd.grad(image.square().sum(), params)[0]))
     assert all(torch.equal(found[0][part], other[part]) for other in found[1:] for part in (0, 1))
+
+
+def test_two_threads_draw_at_once() -> None:
+    scenes = [gaussians(4, 60, 72, 72, seed=seed) for seed in range(2)]
+
+    def drawn(params: torch.Tensor, depth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        params = params.clone().requires_grad_()
+        image = rasterize(params, depth, 72, 72)
+        return image.detach(), torch.autograd.grad(image.square().sum(), params)[0]
+
+    wanted = [drawn(*scene) for scene in scenes]
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.map(drawn, *zip(*scenes, strict=True)) for _ in range(10)]
+        for run in runs:
+            for one, other in zip(run, wanted, strict=True):
+                assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+
+
+@pytest.mark.parametrize("opacity", [1.0, 0.1, 1e-3])
+def test_exactly_the_pixels_of_the_ellipse_are_drawn(opacity: float) -> None:
+    """Where the Gaussian would stop more than the cut-off, to a thousandth of it, and nowhere else."""
+    a, b, c = 0.02, 0.011, 0.03
+    params = torch.tensor([20.3, 17.9, a, b, c, opacity, 1, 1, 1]).reshape(9, 1, 1)
+    image = rasterize(params, torch.ones(1, 1), 41, 45)[0, 0]
+    x, y = torch.arange(45).double() + 0.5 - 20.3, torch.arange(41).double()[:, None] + 0.5 - 17.9
+    q = opacity * torch.exp(-0.5 * (a * x**2 + 2 * b * x * y + c * y**2))
+    assert (image[q > 1.001 * kernels_cpu.CUTOFF] > 0).all() and image[q < 0.999 * kernels_cpu.CUTOFF].eq(0).all()
+
+
+def test_a_gaussian_wider_than_any_image_is_not_drawn_and_one_as_wide_as_the_image_is() -> None:
+    for sharpness, bright in ((1e-30, False), (1e-13, False), (1e-6, True)):
+        params = torch.tensor([8.0, 8, sharpness, 0, sharpness, 0.9, 1, 1, 1]).reshape(9, 1, 1).requires_grad_()
+        image = rasterize(params, torch.ones(1, 1), 16, 16)
+        image.sum().backward()
+        assert bool(image.min() > 0.5) == bright and bool(image.eq(0).all()) != bright
+        assert torch.isfinite(params.grad).all()
 
 
 def test_nothing_to_draw_is_black() -> None:
@@ -228,3 +269,25 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     done = run(script)
     assert done.returncode == 0, done
+
+
+def test_memory_grows_by_little_more_than_the_image() -> None:
+    script = """
+import resource, torch
+from skeletonllm_core.render.rasterize import rasterize
+torch.set_num_threads(1)
+def run(size, upstream):
+    params = torch.rand(9, 12, 100)
+    params[:2] *= size
+    params[2:5] = torch.tensor([.01, 0, .01])[:, None, None]
+    rasterize(params.requires_grad_(), torch.rand(12, 100), size, size).backward(upstream)
+run(64, torch.rand(12, 3, 64, 64))
+upstream = torch.rand(12, 3, 448, 448)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for _ in range(3):
+    run(448, upstream)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    done = run(script)
+    image = 12 * 3 * 448**2 * 4 / 2**20
+    assert done.returncode == 0 and image * 0.5 < float(done.stdout) < image + 20, done

@@ -47,10 +47,12 @@ def test_gradients_agree_with_the_twin() -> None:
     who = body(2, seed=5)
     positions = torch.tensor(who.positions, requires_grad=True)
     velocities = torch.tensor(who.velocities, requires_grad=True)
+    accelerations = torch.tensor(who.accelerations, requires_grad=True)
     renderer = SkeletonRenderer(48)
-    batch = bone_batch(clip(who), positions=[positions], velocities=[velocities])
+    batch = bone_batch(clip(who), positions=[positions], velocities=[velocities], accelerations=[accelerations])
     upstream = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
-    inputs = {"positions": positions, "velocities": velocities, **dict(renderer.named_parameters())}
+    joints = {"positions": positions, "velocities": velocities, "accelerations": accelerations}
+    inputs = {**joints, **dict(renderer.named_parameters())}
     given, wanted = (
         torch.autograd.grad(route(batch), inputs.values(), upstream, retain_graph=True)
         for route in (renderer.forward, renderer.render_reference)
@@ -69,17 +71,20 @@ def test_the_twin_agrees_with_finite_differences() -> None:
     )  # fmt: skip
     names = [name for name, _ in renderer.named_parameters()]
 
-    def image(positions: torch.Tensor, velocities: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
-        batch = bone_batch(clip(who), positions=[positions], velocities=[velocities])
+    def image(
+        positions: torch.Tensor, velocities: torch.Tensor, accelerations: torch.Tensor, *values: torch.Tensor
+    ) -> torch.Tensor:
+        batch = bone_batch(clip(who), positions=[positions], velocities=[velocities], accelerations=[accelerations])
         return torch.func.functional_call(
             _Twin(renderer), {f"inner.{n}": v for n, v in zip(names, values, strict=True)}, batch
         )
 
     positions = torch.tensor(who.positions, dtype=torch.float64, requires_grad=True)
-    velocities = torch.full_like(positions, 0.7).requires_grad_()
+    velocities, accelerations = torch.full_like(positions, 0.7), torch.full_like(positions, -6.0)
+    velocities, accelerations = velocities.requires_grad_(), accelerations.requires_grad_()
     values = [value.detach().clone().requires_grad_() for value in renderer.parameters()]
-    assert torch.autograd.gradcheck(image, (positions, velocities, *values), fast_mode=True)
-    assert torch.autograd.gradcheck(lambda at: image(at, velocities, *values), (positions,))
+    assert torch.autograd.gradcheck(image, (positions, velocities, accelerations, *values), fast_mode=True)
+    assert torch.autograd.gradcheck(lambda at: image(at, velocities, accelerations, *values), (positions,))
 
 
 class _Twin(torch.nn.Module):
@@ -164,13 +169,32 @@ def test_what_has_no_length_is_a_ball_and_has_finite_gradients(who) -> None:
 def test_wild_positions_and_velocities_stay_finite(bad: float) -> None:
     who = body(2, seed=9)
     who.positions[0, 3] = bad
-    who.velocities[1, 5] = bad
-    positions, velocities = torch.tensor(who.positions, requires_grad=True), torch.tensor(who.velocities)
+    who.velocities[1, 5] = who.accelerations[1, 7] = bad
+    joints = [torch.tensor(one, requires_grad=True) for one in (who.positions, who.velocities, who.accelerations)]
+    positions, velocities, accelerations = ([one] for one in joints)
     renderer = SkeletonRenderer()
-    image = renderer(bone_batch(clip(who), positions=[positions], velocities=[velocities.requires_grad_()]))
+    batch = bone_batch(clip(who), positions=positions, velocities=velocities, accelerations=accelerations)
+    image = renderer(batch)
     image.square().sum().backward()
-    values = [image, positions.grad, velocities.grad, *(value.grad for value in renderer.parameters())]
+    values = [image, *(value.grad for value in (*joints, *renderer.parameters()))]
     assert all(torch.isfinite(value).all() for value in values)
+
+
+def test_joints_behind_the_camera_are_culled_and_have_no_gradient() -> None:
+    who, alone = body(1, seed=3), body(1, seed=3)
+    wrist = JOINTS.index("left wrist")
+    who.positions[0, wrist] = [0.3, 1.2, 6.0]  # the camera is 4 m away
+    alone.visible[0, wrist] = False
+    behind = torch.tensor(who.positions, requires_grad=True)
+    renderer, batch = SkeletonRenderer(), bone_batch(clip(who), positions=[torch.tensor(who.positions)])
+    assert torch.isfinite(renderer(batch)).all()
+    batch = dataclasses.replace(
+        bone_batch(clip(who), positions=[behind]), zoom=torch.ones(1), visible=bone_batch(clip(alone)).visible
+    )
+    image = renderer(batch)
+    torch.testing.assert_close(image.detach(), draw(bone_batch(clip(alone))), atol=1e-6, rtol=0)
+    image.square().sum().backward()
+    assert behind.grad[0, wrist].eq(0).all() and behind.grad[0, 0].norm() > 0
 
 
 def test_a_moving_limb_differs_from_a_still_one() -> None:

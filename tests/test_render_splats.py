@@ -8,7 +8,7 @@ import torch
 
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.skeleton import BodyPart
-from skeletonllm_core.render.splats import FASTEST, FLOOR_SPACING, PARTS, bone_batch, dots
+from skeletonllm_core.render.splats import FASTEST, FLOOR_SPACING, HARDEST, PARTS, bone_batch, dots
 from tests.figures import BODY, JOINTS, body, clip, person
 
 
@@ -66,6 +66,7 @@ def test_clips_come_one_after_the_other_and_persons_side_by_side() -> None:
         np.testing.assert_array_equal(batch.start[rows], who.positions[:, who.bones[:, 0]])
         np.testing.assert_array_equal(batch.end[rows], who.positions[:, who.bones[:, 1]])
         np.testing.assert_array_equal(batch.end_velocity[rows], who.velocities[:, who.bones[:, 1]])
+        np.testing.assert_array_equal(batch.start_acceleration[rows], who.accelerations[:, who.bones[:, 0]])
     np.testing.assert_array_equal(batch.ball_visible[:, 5], [False, False, True, True, True])
     np.testing.assert_array_equal(batch.ball[2:, 5], np.ones((3, 3)))
 
@@ -80,9 +81,11 @@ def test_a_joint_that_is_no_place_hides_its_bones_only(bad: float) -> None:
     who = body()
     who.positions[0, JOINTS.index("left wrist")] = bad
     who.velocities[0, JOINTS.index("left knee")] = bad
+    who.accelerations[0, JOINTS.index("head")] = bad
     batch = bone_batch(clip(who))
     assert int((~batch.visible).sum()) == 1 and int((~batch.ball_visible).sum()) == 1
     assert torch.isfinite(batch.end).all() and batch.end_velocity.abs().max() <= FASTEST
+    assert batch.ball_acceleration.abs().max() <= HARDEST
     assert batch.zoom[0] == 1
 
 
@@ -97,10 +100,12 @@ def test_given_positions_take_gradients() -> None:
     who = body(2, seed=3)
     positions = torch.tensor(who.positions, requires_grad=True)
     velocities = torch.tensor(who.velocities, requires_grad=True)
-    batch = bone_batch(clip(who), positions=[positions], velocities=[velocities])
-    (batch.start.sum() + 2 * batch.ball_velocity.sum()).backward()
+    accelerations = torch.tensor(who.accelerations, requires_grad=True)
+    batch = bone_batch(clip(who), positions=[positions], velocities=[velocities], accelerations=[accelerations])
+    (batch.start.sum() + 2 * batch.ball_velocity.sum() + 3 * batch.end_acceleration.sum()).backward()
     children = np.bincount(who.bones[:, 0], minlength=len(JOINTS))
     np.testing.assert_array_equal(positions.grad[0, :, 0], children)
+    assert accelerations.grad[:, 1:].eq(3).all() and accelerations.grad[:, 0].eq(0).all()
     assert velocities.grad[:, JOINTS.index("head")].eq(2).all() and velocities.grad[:, 0].eq(0).all()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 import time
 from pathlib import Path
@@ -11,14 +10,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import skeletonllm_core as sk
 from skeletonllm_core.motion import rotation
+from skeletonllm_core.motion.canonical import drawn_bones
+from skeletonllm_core.motion.facts import measure
 from skeletonllm_core.motion.kinematics import forward_kinematics
 from skeletonllm_core.motion.motion import Keypoints
 from skeletonllm_core.motion.rig import RigMap, map_rig
 from skeletonllm_core.motion.rig_names import Kind, meaning, words
 from skeletonllm_core.motion.rig_sides import side_evidence
 from skeletonllm_core.motion.skeleton import BodyPart, Topology, ordered
-from tests.rigs import BODIES, BODY, EXPECTED, HELPERS, HORSE, anonymous, assembled, listed, tree, walker
+from tests.rigs import (
+    BODIES,
+    BODY,
+    DEER,
+    DOLPHIN,
+    EXPECTED,
+    HELPERS,
+    HORSE,
+    SNAKE,
+    TREX,
+    anonymous,
+    assembled,
+    listed,
+    tree,
+    walker,
+)
 
 P = BodyPart
 MIDDLE = ("pelvis", "spine", "chest", "neck", "head")
@@ -397,6 +414,149 @@ def test_four_equal_legs_are_said_to_be_doubtful() -> None:
     assert any("much alike" in warning for warning in rig.warnings)
 
 
+# --- the body is not the tree ---------------------------------------------------------------------------------------
+
+
+def bones(topology: Topology, rig: RigMap) -> set[tuple[str, str]]:
+    """Names at both ends of each bone that is drawn."""
+    drawn = np.flatnonzero(rig.drawn)
+    ends = drawn_bones(rig.parents, drawn)
+    return {(topology.names[drawn[a]], topology.names[drawn[b]]) for a, b in ends}
+
+
+def in_one_piece(rig: RigMap) -> bool:
+    drawn = np.flatnonzero(rig.drawn)
+    return len(drawn_bones(rig.parents, drawn)) == len(drawn) - 1
+
+
+def test_the_tree_is_the_body_of_an_ordinary_rig() -> None:
+    topology, positions = assembled(BODY, walker())
+    for one in (topology, anonymous(topology)):
+        np.testing.assert_array_equal(map_rig(one, positions).parents, one.parents)
+
+
+@pytest.mark.parametrize("frames", [0, 60])
+def test_a_foot_that_hangs_from_the_root_is_joined_to_the_shin(frames: int) -> None:
+    tracks = walker()
+    tracks |= {"root": 0 * tracks["pelvis"], "PoleTarget.L": tracks["l_shin"] + [0, 0, 1]}
+    text = "root\n" + "\n".join(f"  {line}" for line in BODY.strip().splitlines()) + "\n  PoleTarget.L"
+    text = text.replace(" > l_foot > l_toes", "").replace(" > r_foot > r_toes", "")
+    topology, positions = assembled(text + "\n  l_foot > l_toes\n  r_foot > r_toes", tracks)
+    rig = map_rig(topology, positions[:frames])
+    assert {("l_shin", "l_foot"), ("r_shin", "r_foot"), ("l_foot", "l_toes")} <= bones(topology, rig)
+    assert in_one_piece(rig)
+    assert not rig.drawn[topology.names.index("PoleTarget.L")]
+    assert "l_foot hangs beside the body and is joined to l_shin." in rig.report
+
+
+def creature(text: str, places: dict[str, tuple[float, float, float]], frames: int = 20) -> tuple[Topology, np.ndarray]:
+    """A rig at the given places that wanders about as a whole; a joint without a place is at that of its parent."""
+    topology = tree(text)
+    rest = np.zeros((len(topology), 3))
+    for joint, name in enumerate(topology.names):
+        parent = topology.parents[joint]
+        rest[joint] = places.get(name, rest[parent] if parent >= 0 else (0, 0, 0))
+    path = np.linspace([0, 0, 0], [3, 0, 1], frames)[:, None] * (np.arange(len(topology)) > 0)[None, :, None]
+    return topology, rest + path
+
+
+def test_targets_of_inverse_kinematics_end_the_legs_of_a_deer() -> None:
+    places = {"Body": (0.0, 1.5, 0.0), "Back": (0.0, 1.5, -0.5), "Torso": (0.0, 1.6, 0.0), "Torso2": (0.0, 1.6, 0.5)}
+    places |= {"Neck1": (0.0, 1.9, 0.7), "Head": (0.0, 2.3, 0.8), "Ear1.L": (0.05, 2.4, 0.8)}
+    places |= {"Tail1": (0.0, 1.5, -0.7), "Tail2": (0.0, 1.4, -0.9), "PoleTarget.L": (0.2, 0.8, 4.0)}
+    for side, x in (("L", 0.2), ("R", -0.2)):
+        places |= {f"FrontUpperLeg.{side}": (x, 1.3, 0.5), f"FrontLowerLeg.{side}": (x, 0.7, 0.5)}
+        places |= {f"BackUpperLeg.{side}": (x, 1.3, -0.5), f"BackLowerLeg.{side}": (x, 0.7, -0.6)}
+        places |= {f"IKFrontLeg.{side}": (x, 0.1, 0.5), f"IKBackLeg.{side}": (x, 0.1, -0.6)}
+        places |= {f"FF.{side}": (x, 0.0, 0.6), f"FFB.{side}": (x, 0.0, -0.5)}
+    topology, positions = creature(DEER, places)
+    rig = map_rig(topology, positions)
+    found = {part: named(topology, rig, part) for part in (P.LEFT_FOOT, P.RIGHT_FOOT, P.LEFT_HAND, P.RIGHT_HAND)}
+    assert list(found.values()) == ["IKBackLeg.L", "IKBackLeg.R", "IKFrontLeg.L", "IKFrontLeg.R"]
+    assert ("FrontLowerLeg.R", "IKFrontLeg.R") in bones(topology, rig)
+    assert in_one_piece(rig)
+    assert any("IKBackLeg.L moves the end of BackLowerLeg.L" in line for line in rig.report)
+    assert any("front legs" in warning for warning in rig.warnings)
+    # A target that the leg does not follow is none of the body.
+    positions[:, topology.names.index("IKBackLeg.L")] = np.linspace([0, 0, 0], [30, 0, 0], len(positions))
+    away = map_rig(topology, positions)
+    assert away.joint_of(P.LEFT_FOOT) is None
+    assert not away.drawn[topology.names.index("IKBackLeg.L")]
+
+
+def test_branches_of_a_creature_are_joined_to_what_they_stay_close_to() -> None:
+    places = {"Body": (0.0, 0.5, 0.0), "Chest": (0.0, 1.0, 0.1), "Neck": (0.0, 1.4, 0.2), "Head": (0.0, 1.6, 0.4)}
+    places |= {"Tail": (0.0, 0.3, -0.2), "Tail1": (0.0, 0.1, -0.6), "Tail2": (0.0, 0.1, -1.0)}
+    topology, positions = creature(SNAKE, places | {"PoleTarget": (0.0, 0.5, 5.0), "Mouth": (0.0, 1.5, 0.5)})
+    rig = map_rig(topology, positions)
+    assert in_one_piece(rig)
+    assert ("Body", "Tail") in bones(topology, rig)
+    assert {name for name, drawn in zip(topology.names, rig.drawn, strict=True) if drawn} == {*places}
+    assert any("no human body" in warning for warning in rig.warnings)
+
+
+def test_flippers_are_no_legs() -> None:
+    places = {
+        "Spine1": (0.0, 1.0, 0.0),
+        "Spine2": (0.0, 1.0, -1.0),
+        "Spine3": (0.0, 1.0, -2.0),
+        "Tail": (0.0, 1.0, -3.0),
+    }
+    places |= {"Head": (0.0, 1.0, 0.8)}
+    for side, x in (("L", 1.0), ("R", -1.0)):
+        places |= {
+            f"{name}Flipper.{side}": (x * far, 0.9, 0) for name, far in (("Top", 0.3), ("Mid", 0.6), ("Bottom", 0.9))
+        }
+    topology, positions = creature(DOLPHIN, places)
+    rig = map_rig(topology, positions)
+    assert named(topology, rig, P.HEAD) == "Head"
+    assert P.LEFT_THIGH not in rig.primary()
+    assert ("Spine1", "Head") in bones(topology, rig)
+    assert in_one_piece(rig)
+    assert rig.drawn[topology.names.index("BottomFlipper.L")]
+
+
+def test_the_tail_of_a_dinosaur_is_no_chest() -> None:
+    topology = tree(TREX)
+    rig = map_rig(topology, nothing(topology))
+    assert named(topology, rig, P.CHEST) == "Shoulders"
+    assert ("BackLowLeg.L", "BackFoot.L") in bones(topology, rig)
+    assert in_one_piece(rig)
+
+
+@pytest.mark.parametrize(
+    ("text", "human"),
+    [
+        (BODY, True),
+        ("pelvis\n  l_thigh > l_shin > l_foot\n  r_thigh > r_shin > r_foot", True),
+        (HORSE, False),
+        (TREX, False),
+        (SNAKE, False),
+        (DOLPHIN, False),
+        ("base_link > link_1 > link_2 > link_3 > tool0", False),
+        (
+            "hips > head\n  UpperLeg_L > LowerLeg_L > Foot_L\n  UpperLeg_R > LowerLeg_R > Foot_R\n  wing_1_L > wing_2_L",
+            False,
+        ),
+    ],
+)
+def test_whether_a_body_is_human(text: str, human: bool) -> None:
+    topology = tree(text)
+    assert map_rig(topology, nothing(topology)).human is human
+
+
+def test_points_without_a_tree_are_joined_by_body_part() -> None:
+    topology = tree(
+        "nose\nleft_shoulder\nright_shoulder\nleft_elbow\nright_elbow\nleft_wrist\nright_wrist\nleft_hip\nright_hip\n"
+        "left_knee\nright_knee\nleft_ankle\nright_ankle\npelvis\nchest"
+    )
+    rig = map_rig(topology, nothing(topology))
+    assert in_one_piece(rig)
+    wanted = {("left_knee", "left_ankle"), ("pelvis", "left_hip"), ("pelvis", "chest"), ("chest", "right_shoulder")}
+    assert wanted <= bones(topology, rig)
+    assert "The tree says little; joints are joined by body part." in rig.report
+
+
 # --- odd input -----------------------------------------------------------------------------------------------------
 
 
@@ -671,29 +831,6 @@ def test_bvh_families_by_name_and_by_shape(shared_data: Path, family: str) -> No
         assert shape.drawn.sum() == rig.drawn.sum()
 
 
-def skins(path: Path) -> list[Topology]:
-    """The joints of each skin of a GLB file, with the nodes above them."""
-    raw = path.read_bytes()
-    document = json.loads(raw[20 : 20 + int.from_bytes(raw[12:16], "little")])
-    nodes = document["nodes"]
-    above = {child: place for place, node in enumerate(nodes) for child in node.get("children", [])}
-    found = []
-    for skin in document.get("skins", [])[:1]:
-        joints = set(skin["joints"])
-        for joint in skin["joints"]:
-            while joint in above:
-                joint = above[joint]
-                joints.add(joint)
-        listed = sorted(joints)
-        parents = np.array([listed.index(above[joint]) if joint in above else -1 for joint in listed])
-        order = ordered(parents)
-        place = np.empty(len(order) + 1, dtype=np.int64)
-        place[order], place[-1] = np.arange(len(order)), -1
-        names = tuple(nodes[listed[joint]].get("name", "") for joint in order)
-        found.append(Topology(path.stem, names, place[parents[order]]))
-    return found
-
-
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
@@ -709,7 +846,7 @@ def skins(path: Path) -> list[Topology]:
         ),
         (
             "ultimate_space_pack_Astronaut_BarbaraTheBee-transformed.glb",
-            {"head": "Head", "left_forearm": "LowerArm.L", "left_fingers": "Middle1.L", "right_foot": "Foot.R"},
+            {"head": "Head", "left_hand": "Middle1.L", "left_fingers": "Middle2.L", "right_foot": "Foot.R"},
         ),
         ("animals_pack_Husky.glb", {"head": "Head", "left_thigh": "BackUpperLeg.L", "left_shin": "BackLowerLeg.L"}),
         ("dinosaurs_pack_Trex.glb", {"head": "Head", "left_thigh": "BackUpLeg.L", "left_upper_arm": "FrontUpLeg.L"}),
@@ -717,7 +854,22 @@ def skins(path: Path) -> list[Topology]:
     ],
 )
 def test_game_rigs_by_name(shared_data: Path, file: str, expected: dict[str, str]) -> None:
-    (topology,) = skins(shared_data / "original" / "cc0_glb" / file)
-    rig = map_rig(topology, nothing(topology))
-    assert {part: named(topology, rig, P(part)) for part in expected} == expected
-    assert not any(rig.drawn[joint] for joint, name in enumerate(topology.names) if name.startswith("PoleTarget"))
+    for clip in sk.read_clips(shared_data / "original" / "cc0_glb" / file):
+        (person,) = clip.persons
+        rig = map_rig(person.topology, person.joint_positions())
+        assert {part: named(person.topology, rig, P(part)) for part in expected} == expected, clip.name
+
+
+@pytest.mark.parametrize("folder", ["cc0_glb", "cc0_creatures"])
+def test_every_game_rig_and_creature_is_drawn_in_one_piece_and_has_facts(shared_data: Path, folder: str) -> None:
+    files = sorted((shared_data / "original" / folder).glob("*.glb"))
+    assert files
+    for path in files:
+        clips = sk.read_clips(path)
+        for clip in clips[:: max(1, len(clips) // 3)]:
+            (person,) = clip.persons
+            rig = map_rig(person.topology, person.joint_positions())
+            assert in_one_piece(rig), (path.name, clip.name)
+            hidden = [name for name, drawn in zip(person.topology.names, rig.drawn, strict=True) if not drawn]
+            assert {name for name in person.topology.names if "Pole" in name or name.startswith("PT.")} <= {*hidden}
+            assert measure(person, rig).sentences(), (path.name, clip.name)

@@ -80,6 +80,14 @@ def test_rotation_vector() -> None:
     np.testing.assert_allclose(turned[2], rotation.from_axis_angle(vectors[2] / angle, np.array(angle)))
 
 
+def test_rotation_vectors_come_back_the_short_way() -> None:
+    vectors = np.array([[0.0, 0, 0], [1e-9, 0, 0], [0, 3.0, 0], [0.2, -0.1, 0.4], [0, 0, 4.0]])
+    back = rotation.to_rotation_vector(rotation.from_rotation_vector(vectors))
+    np.testing.assert_allclose(back[:4], vectors[:4], rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(back[4], [0, 0, 4.0 - 2 * np.pi])
+    np.testing.assert_allclose(rotation.to_rotation_vector(np.array([-1.0, 0, 0, 0])), 0)
+
+
 def test_between_also_for_opposite_and_zero_directions() -> None:
     a = np.array([[1.0, 2, 3], [0, 0, 1], [1, 0, 0], [0, 0, 0]])
     b = np.array([[-2.0, 0.5, 1], [0, 0, -2], [1, 0, 0], [0, 1, 0]])

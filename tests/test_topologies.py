@@ -12,10 +12,11 @@ from skeletonllm_core.motion.skeleton import Topology
 from skeletonllm_core.motion.topologies import FILE_ORDERS, TOPOLOGIES, file_order
 
 JOINTS = {"ntu25": 25, "kinect20": 20, "humanml3d22": 22, "smpl24": 24, "coco17": 17}
+BY_NAME = {"smplh52": 52, "smplx55": 55}  # body parts are read from the names
 
 
 def test_the_listed_topologies() -> None:
-    assert {name: len(topology) for name, topology in TOPOLOGIES.items()} == JOINTS
+    assert {name: len(topology) for name, topology in TOPOLOGIES.items()} == JOINTS | BY_NAME
     assert all(topology.name == name for name, topology in TOPOLOGIES.items())
 
 
@@ -39,6 +40,17 @@ def test_given_parts_are_used_and_names_say_the_same(name: str) -> None:
     bare = map_rig(Topology("bare", topology.names, topology.parents), np.zeros((0, len(topology), 3)))
     assert bare.by == "names"
     assert bare.primary() == given.primary()
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_hands_of_body_models_are_drawn_as_one_finger(name: str) -> None:
+    topology = TOPOLOGIES[name]
+    rig = map_rig(topology, np.zeros((0, len(topology), 3)))
+    assert rig.by == "names" and len(rig.primary()) == 23
+    drawn = [joint for joint, shown in zip(topology.names, rig.drawn, strict=True) if shown]
+    fingers = ("index", "middle", "pinky", "ring", "thumb", "jaw", "eye")
+    assert [joint for joint in drawn if any(finger in joint for finger in fingers)] == ["left_middle1", "right_middle1"]
+    assert topology.parts is None and topology.parents[topology.names.index("right_thumb2")] == len(topology) - 3
 
 
 @pytest.mark.parametrize("order", FILE_ORDERS)

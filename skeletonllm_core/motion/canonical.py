@@ -26,6 +26,10 @@ BODY_HEIGHT = 1.7
 VELOCITY_REACH = 1 / 15
 """A velocity is the central difference over this many seconds to either side [s], whatever the frame rate."""
 
+ACCELERATION_REACH = 2 * VELOCITY_REACH
+"""An acceleration is the difference of the velocities a `VELOCITY_REACH` later and earlier, so it looks this far to
+either side [s]; 1 cm of noise on a joint makes 1.4 m/s² of it, a quarter of what one reach would."""
+
 FACING_SECONDS = 0.25
 """The facing of a clip is that of its first quarter second."""
 
@@ -62,14 +66,17 @@ class Samples:
     """A clip at exactly T moments.
 
     Attributes:
-        positions: (3, T, J, 3) float32 [m]: just before, at and just after each moment.
-        reach: (T,) float32 [s] between the first and the last of the three.
+        positions: (6, T, J, 3) float32 [m]: just before, at and just after each moment; then the same three, farther
+            apart, around the nearest moment that has room in the clip on both sides, for the acceleration.
+        reach: (T,) float32 [s] between the first and the last of the first three.
+        bend: float [s] between neighbours of the last three; 0 = the clip is too short to have an acceleration.
         times: (T,) float32 [s] of the moments.
         start: (J, 3) float32 [m], the pose of the first quarter second, which decides the facing.
     """
 
     positions: np.ndarray
     reach: np.ndarray
+    bend: float
     times: np.ndarray
     start: np.ndarray
 
@@ -84,13 +91,15 @@ class CanonicalPerson:
     Attributes:
         positions: (T, J, 3) float32 [m of a 1.7 m body], the pelvis over the origin, the ground at y = 0.
         velocities: (T, J, 3) float32 [m/s] in the same frame, over the ground (not relative to the pelvis).
-        visible: (T, J) bool; positions and velocities are 0 where a joint is missing.
+        accelerations: (T, J, 3) float32 [m/s²], likewise.
+        visible: (T, J) bool; positions, velocities and accelerations are 0 where a joint is missing.
         bones: (B, 2) int64.
         parts: body part of each joint, or None.
     """
 
     positions: np.ndarray
     velocities: np.ndarray
+    accelerations: np.ndarray
     visible: np.ndarray
     bones: np.ndarray
     parts: tuple[BodyPart | None, ...]
@@ -156,7 +165,7 @@ def prepare(persons: Sequence[Person], rigs: Sequence[RigMap | None] | None = No
         seen = np.isfinite(positions[..., 1]).any(1)
         lowest.append(np.percentile(np.nanmin(positions[seen][..., 1], axis=1), 5))
         parts = tuple(rig.parts[joint] for joint in drawn)
-        bodies.append(Prepared(positions, drawn_bones(person.topology.parents, drawn), parts, person.fps, scale))
+        bodies.append(Prepared(positions, drawn_bones(rig.parents, drawn), parts, person.fps, scale))
     for body in bodies:
         body.positions[..., 1] -= min(lowest)
     return bodies
@@ -210,6 +219,9 @@ def sample(prepared: Prepared, times: np.ndarray, *, start: float = 0.0, pace: f
     last = len(prepared) - 1
     reach = VELOCITY_REACH * pace
     asked = np.stack([times - reach, times, times + reach]) * prepared.fps
+    bend = min(ACCELERATION_REACH * pace, last / prepared.fps / 2)
+    inside = np.clip(times, bend, last / prepared.fps - bend)
+    asked = np.concatenate([asked, np.stack([inside - bend, inside, inside + bend]) * prepared.fps])
     asked = np.clip(asked, 0, last)
     positions = _between_frames(prepared.positions, asked)
     opening = np.clip(round(start * prepared.fps), 0, last)
@@ -219,7 +231,13 @@ def sample(prepared: Prepared, times: np.ndarray, *, start: float = 0.0, pace: f
     total = np.where(known[..., None], first, 0).sum(0) / np.maximum(known.sum(0), 1)[:, None]
     first = np.where(known.any(0)[:, None], total, np.nan)
     span = (asked[2] - asked[0]) / (prepared.fps * pace)
-    return Samples(positions, span.astype(np.float32), np.asarray(times, np.float32), first.astype(np.float32))
+    return Samples(
+        positions,
+        span.astype(np.float32),
+        bend / pace if bend >= VELOCITY_REACH * pace else 0.0,
+        np.asarray(times, np.float32),
+        first.astype(np.float32),
+    )
 
 
 def _between_frames(positions: np.ndarray, asked: np.ndarray) -> np.ndarray:
@@ -280,7 +298,7 @@ def place(
     yaws = [facing_yaw(one.start, body.parts) for one, body in zip(samples, prepared, strict=True)]
     known = [yaw for yaw in yaws if yaw is not None]
     tracks = [
-        track(one.positions.reshape(-1, *one.positions.shape[2:]), body.parts).reshape(3, -1, 3)
+        track(one.positions[:3].reshape(-1, *one.positions.shape[2:]), body.parts).reshape(3, -1, 3)
         for one, body in zip(samples, prepared, strict=True)
     ]
     if known:
@@ -307,11 +325,15 @@ def place(
         velocity = (one.positions[2] - one.positions[0]) / np.maximum(one.reach, 1e-6)[:, None, None]
         velocity = np.where(np.isfinite(velocity), velocity, 0)
         velocity[one.reach <= 1e-6] = 0
+        earlier, middle, later = one.positions[3:]
+        acceleration = (later - 2 * middle + earlier) / one.bend**2 if one.bend else np.zeros_like(middle)
+        acceleration = np.where(np.isfinite(acceleration) & visible[..., None], acceleration, 0)
         positions = np.where(visible[..., None], one.positions[1] - centre[:, None], 0)
         persons.append(
             CanonicalPerson(
                 turn_about_y(positions, turn).astype(np.float32),
                 turn_about_y(velocity, turn).astype(np.float32),
+                turn_about_y(acceleration, turn).astype(np.float32),
                 visible,
                 body.bones,
                 body.parts,
@@ -328,6 +350,7 @@ def mirrored(scene: CanonicalFrames) -> CanonicalFrames:
         CanonicalPerson(
             one.positions * flip,
             one.velocities * flip,
+            one.accelerations * flip,
             one.visible,
             one.bones,
             tuple(part.mirrored if part else None for part in one.parts),

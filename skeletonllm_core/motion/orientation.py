@@ -320,7 +320,9 @@ def reoriented(person: Person, turn: np.ndarray, scale: float) -> Person:
     )
     rotations = person.rotations
     if not same:
-        rotations = rotation.multiply(rotation.multiply(turn, rotations), rotation.conjugate(turn))
+        # The axis of each rotation turns with the world, the angle stays.
+        rotations = rotations.copy()
+        rotations[..., 1:] = rotations[..., 1:] @ rotation.to_matrix(turn).T
     return Motion(
         skeleton,
         rotations,

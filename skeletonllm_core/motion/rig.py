@@ -1,7 +1,8 @@
 """Which joint is which body part, for rigs nobody named: from names, then from shape and motion, with a report.
 
 names ─rig_names→ meanings ─rig_draft→ parts ┐
-tree, lengths, motion ─rig_shape→ parts ─────┴→ RigMap (rig_drawn: what is drawn; rig_sides: left or right)
+tree, lengths, motion ─rig_shape→ parts ─────┴→ RigMap (rig_drawn: what is drawn; rig_floating: what hangs from what in
+                                                the body; rig_sides: left or right)
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from skeletonllm_core.motion.rig_drawn import (
     hide_side_branches,
     primary_joints,
 )
+from skeletonllm_core.motion.rig_floating import adopt_targets, body_parents
 from skeletonllm_core.motion.rig_shape import Measures, ShapeMap, measure, mirrored_parts, shape_map
 from skeletonllm_core.motion.rig_sides import SideEvidence, side_evidence
 from skeletonllm_core.motion.skeleton import BodyPart, Topology
 
 _CONFIRMED, _CONTRADICTED = 0.4, -1.0
 """How strongly the movement must speak for, or against, the sides that the names give (see `SideEvidence.score`)."""
+
+_LEAST = 4
+"""With fewer of the 12 limb parts and the head nothing says that a body is human; half a body has six or more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +40,21 @@ class RigMap:
         parts: part of each joint, or None; several joints may have the same part (spine chain, twist bones, fingers).
         drawn: (J,) bool; False for static world anchors and for joints that are no part of the body's line (helpers,
             face, IK, twist, ends, spare fingers, a second joint at the same place).
+        parents: (J,) int64, the joint that each hangs from in the body, -1 at roots: the parent in the tree, except for
+            joints that hang beside the body (feet posed by inverse kinematics); in no particular order.
         report: whole sentences about how it was found.
         warnings: whole sentences about what is doubtful.
         by: "names", "shape" or "topology" (the parts were given).
+        human: False where the names are those of an animal, or hardly any part of a human body was found.
     """
 
     parts: tuple[BodyPart | None, ...]
     drawn: np.ndarray
+    parents: np.ndarray
     report: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     by: str = "names"
+    human: bool = True
 
     @cached_property
     def _primary(self) -> dict[BodyPart, int]:
@@ -75,15 +85,21 @@ def map_rig(topology: Topology, positions: np.ndarray) -> RigMap:
     if topology.parts is not None:
         report = [f"{count}, body parts given by the topology {topology.name!r}."]
         parts = list(topology.parts)
-        drawn = np.array([part is not None for part in parts])
-        hide_duplicates(parts, drawn, rig, parents)
-        return _checked(topology.parts, drawn, rig, report, [], "topology")
+        if topology.drawn is not None:
+            drawn = np.array(topology.drawn)
+        else:
+            drawn = np.array([part is not None for part in parts])
+            hide_duplicates(parts, drawn, rig, parents)
+        return _checked(topology, topology.parts, drawn, rig, report, [], "topology")
     named = draft(topology.names, parents)
     if named.core >= HUMAN_CORE:
         known = f" ({named.convention} convention)" if named.convention else ""
         return _finished(topology, named.parts, named, rig, [f"{count}, read by name{known}."], [], "names")
     shape = shape_map(topology, rig)
-    if core_count(shape.parts) > named.core:
+    # A tail or a wing is no arm and no leg, whatever its shape.
+    shape.parts = [None if beyond else part for part, beyond in zip(shape.parts, named.limbs_beyond, strict=True)]
+    creature = named.animal or any(named.limbs_beyond)
+    if not (creature and named.core) and core_count(shape.parts) > named.core:
         report = [f"{count}, names say too little: read from the tree's shape, bone lengths and motion."]
         parts = _with_named_sides(shape, named, report)
         return _finished(topology, parts, named, rig, report, shape.warnings, "shape")
@@ -124,9 +140,11 @@ def _finished(
     else:
         drawn = ~np.array(named.aside, dtype=bool)
     hide_duplicates(parts, drawn, rig, parents)
-    report += hide_anchors(parts, drawn, rig, parents, topology.names)
+    report += hide_anchors(parts, drawn, rig, parents, topology.names, named.roots)
     hide_side_branches(parts, drawn, rig, parents, named.limbs_beyond)
+    report += adopt_targets(parts, drawn, rig, parents, named.targets, topology.names)
     core = core_count(parts)
+    animal = named.animal or (core < HUMAN_CORE and any(named.limbs_beyond))
     if core < HUMAN_CORE:
         drawn |= np.array(named.spare)
         warnings = [
@@ -136,8 +154,9 @@ def _finished(
     if named.animal and by == "names":
         warnings = [*warnings, "The names speak of front legs: this is an animal; its front legs are taken for arms."]
     if by == "shape":
-        return RigMap(tuple(parts), drawn, tuple(report), tuple(warnings), by)
-    return _checked(tuple(parts), drawn, rig, report, warnings, by)
+        hung, joined = body_parents(parts, drawn, rig, parents, topology.names)
+        return RigMap(tuple(parts), drawn, hung, (*report, *joined), tuple(warnings), by, core >= _LEAST)
+    return _checked(topology, tuple(parts), drawn, rig, report, warnings, by, animal)
 
 
 def _draw_first_only(parts: list[BodyPart | None], drawn: np.ndarray) -> None:
@@ -151,18 +170,22 @@ def _draw_first_only(parts: list[BodyPart | None], drawn: np.ndarray) -> None:
 
 
 def _checked(
+    topology: Topology,
     parts: tuple[BodyPart | None, ...],
     drawn: np.ndarray,
     rig: Measures,
     report: list[str],
     warnings: list[str],
     by: str,
+    animal: bool = False,
 ) -> RigMap:
     """The map, with a sentence on whether the movement agrees with the sides that the names or the topology give."""
     evidence: SideEvidence = side_evidence(rig.frames, primary_joints(parts, drawn))
     source = "names" if by == "names" else "the topology"
     if any(part is not None and part.side for part in parts):
-        if evidence.score > _CONFIRMED:
+        if animal:
+            report.append(f"Left and right from {source}; an animal's knees and elbows do not tell.")
+        elif evidence.score > _CONFIRMED:
             report.append(f"Left and right from {source}, confirmed by the {_list(evidence.speaking())}.")
         elif evidence.score < _CONTRADICTED:
             report.append(f"Left and right from {source}.")
@@ -173,7 +196,9 @@ def _checked(
             ]
         else:
             report.append(f"Left and right from {source}; the movement neither confirms nor contradicts them.")
-    return RigMap(tuple(parts), drawn, tuple(report), tuple(warnings), by)
+    hung, joined = body_parents(parts, drawn, rig, tuple(topology.parents.tolist()), topology.names)
+    human = not animal and core_count(parts) >= _LEAST
+    return RigMap(tuple(parts), drawn, hung, (*report, *joined), tuple(warnings), by, human)
 
 
 def _list(names: list[str]) -> str:

@@ -28,6 +28,8 @@ class Draft:
             (the eight legs of a spider) need them.
         core: how many of the 12 limb parts and the head were named.
         limbs_beyond: joints of limbs that people do not have (tail, wing), which are drawn without being a part.
+        targets: the foot or hand that a joint pulls by inverse kinematics, else None.
+        roots: joints called roots that are no part, with only such joints above them.
         animal: the names speak of front legs.
         convention: name of the convention in words, or None.
     """
@@ -37,6 +39,8 @@ class Draft:
     spare: tuple[bool, ...]
     core: int
     limbs_beyond: tuple[bool, ...]
+    targets: tuple[BodyPart | None, ...]
+    roots: tuple[bool, ...]
     animal: bool
     convention: str | None
 
@@ -233,6 +237,13 @@ def draft(names: tuple[str, ...], parents: tuple[int, ...]) -> Draft:
     # Only the base of one finger is drawn.
     for side in ("left", "right"):
         fingers = [joint for joint in sorted(line) if parts[joint] is BodyPart(f"{side}_fingers")]
+        if fingers and BodyPart(f"{side}_hand") not in parts:
+            # Fingers without a hand: the first joint of the one that is drawn stands for it.
+            hand = fingers.pop(0)
+            parts[hand] = BodyPart(f"{side}_hand")
+            fingers += [joint for joint in joints if parents[joint] == hand and joint not in fingers]
+            for joint in fingers[:1]:
+                aside[joint] = False
         _keep_first(fingers, aside)
         _keep_first([joint for joint in sorted(line) if parts[joint] is BodyPart(f"{side}_toes")], aside)
     # An end goes with the joint whose bone it ends.
@@ -240,8 +251,34 @@ def draft(names: tuple[str, ...], parents: tuple[int, ...]) -> Draft:
         if parts[joint] is None and said[joint].end and parents[joint] >= 0:
             parts[joint] = parts[parents[joint]]
     beyond = tuple(one.kind is Kind.TAIL and not one.helper for one in said)
-    animal = any(one.animal for one in said)
-    return Draft(tuple(parts), tuple(aside), tuple(spare), core_count(parts), beyond, animal, convention(names))
+    roots: list[bool] = []
+    for joint, one in enumerate(said):
+        called = one.kind is Kind.ROOT and parts[joint] is None
+        roots.append(called and (parents[joint] < 0 or roots[parents[joint]]))
+    return Draft(
+        tuple(parts),
+        tuple(aside),
+        tuple(spare),
+        core_count(parts),
+        beyond,
+        tuple(_target(one) for one in said),
+        tuple(roots),
+        any(one.animal for one in said),
+        convention(names),
+    )
+
+
+_LEG_KINDS = (Kind.LEG, Kind.THIGH, Kind.SHIN, Kind.ANKLE, Kind.FOOT)
+_ARM_KINDS = (Kind.ARM, Kind.UPPER_ARM, Kind.FOREARM, Kind.WRIST, Kind.HAND)
+
+
+def _target(said: Meaning) -> BodyPart | None:
+    """The foot or hand that a joint of this name pulls by inverse kinematics."""
+    if not (said.target and said.side):
+        return None
+    if said.kind in _LEG_KINDS:
+        return BodyPart(f"{said.side}_foot")
+    return BodyPart(f"{said.side}_hand") if said.kind in _ARM_KINDS else None
 
 
 def _keep_first(joints: list[int], aside: list[bool]) -> None:
@@ -291,7 +328,8 @@ def _name_middle(parts: list[BodyPart | None], said: list[Meaning], plain: list[
     centre = {j for j in by_kind.get(Kind.CENTRE, [])}
     if hub is not None and parts[hub] is None and hub not in centre and said[hub].kind is not Kind.ROOT:
         parts[hub] = BodyPart.CHEST
-    above_hub = set() if hub is None else {j for j in trunk if hub in lineage(j, parents)[1:]}
+    hangs_all = hub is not None and hub == legs_from
+    above_hub = set() if hub is None or hangs_all else {j for j in trunk if hub in lineage(j, parents)[1:]}
     has_head = BodyPart.HEAD in parts
     if above_hub and not has_head:
         # Rigify calls the neck and the head spine.004 to spine.006.

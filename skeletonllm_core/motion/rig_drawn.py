@@ -70,9 +70,23 @@ def is_anchor(root: int, child: int, rig: Measures) -> bool:
 
 
 def hide_anchors(
-    parts: list[BodyPart | None], drawn: np.ndarray, rig: Measures, parents: tuple[int, ...], names: tuple[str, ...]
+    parts: list[BodyPart | None],
+    drawn: np.ndarray,
+    rig: Measures,
+    parents: tuple[int, ...],
+    names: tuple[str, ...],
+    roots: tuple[bool, ...],
 ) -> list[str]:
-    """Joints above the body are not drawn; a sentence for each that is an anchor in the world."""
+    """Joints above the body are not drawn; a sentence for each that is an anchor in the world.
+
+    Args:
+        parts: part of each joint.
+        drawn: (J,) bool, changed in place.
+        rig: measures of the same joints.
+        parents: parent of each joint.
+        names: joint names.
+        roots: joints that are called roots and nothing else, with nothing but such joints above them.
+    """
     pelvis = [joint for joint, part in enumerate(parts) if part is BodyPart.PELVIS]
     if pelvis:
         above = [joint for joint in lineage(pelvis[0], parents)[1:] if parts[joint] is None]
@@ -84,6 +98,8 @@ def hide_anchors(
             if parent < 0 and parts[joint] is None and len(rig.children[joint]) == 1
         ]
         below = {joint: rig.children[joint][0] for joint in above}
+        if any(drawn & ~np.array(roots)):
+            drawn &= ~np.array(roots)
     said: list[str] = []
     for joint in above:
         anchor = is_anchor(joint, below[joint], rig)

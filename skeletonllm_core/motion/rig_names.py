@@ -54,6 +54,7 @@ class Meaning:
         finger: which finger, for choosing the one that is drawn; 0 is preferred.
         animal: speaks of front legs, so this is no human body.
         prefix: the helper prefixes of Rigify ("def", "org", "mch"), else "".
+        target: the end that inverse kinematics pulls a limb to; a pole target is none.
     """
 
     kind: Kind | None
@@ -64,6 +65,7 @@ class Meaning:
     finger: int = 9
     animal: bool = False
     prefix: str = ""
+    target: bool = False
 
 
 _LEFT = frozenset(("l", "left", "lft", "lf", "lt", "links", "gauche", "sinistra", "izquierda", "izq"))
@@ -75,7 +77,7 @@ _HELPER_WORDS = """
     nostril ear ears chin forehead temple breast breasts boob pec pectoral bust nipple butt buttock glute hair
     ponytail bang beard skirt cloth cape coat dress sleeve ribbon belt tie weapon prop attach attachment socket
     ik pole target ctrl control controller handle helper dummy muscle mch wgt mechanism camera light imu logo
-    lidar gun heel tweak corrective physics sec adj marker goal holder hat helmet backpack bag rein saddle
+    lidar gun heel tweak corrective physics sec adj marker goal holder hat helmet backpack bag rein saddle horn
 """
 _BODY_WORDS = """
     upper lower up low upp lo fore arm leg hand hands foot feet toe toes hip hips pelvis spine chest neck head
@@ -90,6 +92,9 @@ _BODY_WORDS = """
 _ROOT_WORDS = "root cog com master reference trajectory motion world armature skeleton skel main"
 _HELPER = frozenset(_HELPER_WORDS.split())
 _ROOTS = frozenset(_ROOT_WORDS.split())
+_SENSOR = re.compile(r"d4[0-5]5|mid360|realsense|velodyne|sensor", re.IGNORECASE)
+_INITIALS = frozenset(("pt",))
+"""Helpers that are written as initials (pole target); too short to cut words by."""
 _VOCABULARY = (
     ((_LEFT | _RIGHT) - {"l", "lf", "lt", "r", "rt"}) | _END | _TWIST | _HELPER | frozenset(_BODY_WORDS.split())
 )
@@ -322,7 +327,8 @@ def meaning(name: str, robot: bool = False) -> Meaning:
     if kind in _FRONT_LEGS and animal:
         kind = _FRONT_LEGS[kind]
     prefix = tokens[0] if tokens and tokens[0] in ("def", "org", "mch") and "-" in name else ""
-    helper = bool(found & _HELPER) or prefix == "mch"
+    helper = bool(found & (_HELPER | _INITIALS)) or prefix == "mch" or bool(_SENSOR.search(name))
+    target = "ik" in found and not found & {"pole", "knee", "elbow"}
     if kind in (Kind.HEAD, Kind.NECK):
         side = None
     if found & _TWIST and kind is not Kind.NECK and not (robot and not found & (_TWIST - {"roll"})):
@@ -345,8 +351,8 @@ def meaning(name: str, robot: bool = False) -> Meaning:
         helper = True
     if kind is Kind.THUMB and found & {"toe", "toes"}:
         kind, helper = Kind.TOES, True
-    end = bool(found & _END) and kind is not None
-    return Meaning(kind, side, helper, end, number, finger, animal, prefix)
+    end = bool(found & (_END - {"top"} if kind is Kind.TAIL else _END)) and kind is not None
+    return Meaning(kind, side, helper, end, number, finger, animal, prefix, target)
 
 
 _MIDDLE = (Kind.PELVIS, Kind.TRUNK, Kind.CHEST)
@@ -380,6 +386,12 @@ def meanings(names: tuple[str, ...]) -> tuple[Meaning, ...]:
     else:
         found = tuple(
             replace(one, helper=True, kind=None) if one.side and one.kind in _MIDDLE else one for one in found
+        )
+    if any(one.kind is Kind.FOOT for one in found):
+        # A leg that has a foot ends in its tip; without one the tip is the foot.
+        found = tuple(
+            replace(one, end=True) if one.kind in (Kind.LEG, Kind.ARM) and "tip" in words(name) else one
+            for one, name in zip(found, bare, strict=True)
         )
     if any(one.prefix == "def" for one in found):
         return tuple(replace(one, helper=True) if one.prefix == "org" else one for one in found)

@@ -93,6 +93,15 @@ def from_rotation_vector(vectors: np.ndarray) -> np.ndarray:
     return np.concatenate([np.cos(angle / 2), 0.5 * np.sinc(angle / (2 * np.pi)) * vectors], axis=-1)
 
 
+def to_rotation_vector(quaternions: np.ndarray) -> np.ndarray:
+    """(..., 3) rotation vectors, at most π long, of (..., 4) unit quaternions, inverse of `from_rotation_vector`."""
+    q = np.asarray(quaternions, dtype=np.float64)
+    q = np.where(q[..., :1] < 0, -q, q)
+    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    angle = 2 * np.arctan2(sine, q[..., :1])
+    return q[..., 1:] * np.where(sine > 1e-12, angle / np.maximum(sine, 1e-12), 2.0)
+
+
 def from_euler(angles: np.ndarray, order: str) -> np.ndarray:
     """(..., 4) quaternions of (..., n) Euler angles [rad] about moving axes.
 

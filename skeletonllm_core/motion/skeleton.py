@@ -63,15 +63,17 @@ class Topology:
         parents: (J,) int64, index of each joint's parent, -1 at a root; a parent comes before its children.
         parts: the body part of each joint where it is known beforehand, else None for the whole topology
             (then `motion.rig` works it out); a single None marks a joint that is no body part.
+        drawn: where parts are given, whether each joint is drawn; None draws those that are a part.
 
     Raises:
-        TopologyError: names and parents differ in length, a parent is out of range, or joints form a cycle.
+        TopologyError: names, parents and parts differ in length, a parent is out of range, or joints form a cycle.
     """
 
     name: str
     names: tuple[str, ...]
     parents: np.ndarray
     parts: tuple[BodyPart | None, ...] | None = None
+    drawn: tuple[bool, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(str(name) for name in self.names))
@@ -89,6 +91,8 @@ class Topology:
             )
         if self.parts is not None and len(self.parts) != len(self.names):
             raise TopologyError(f"topology {self.name!r} has {len(self.names)} names but {len(self.parts)} parts")
+        if self.drawn is not None and (self.parts is None or len(self.drawn) != len(self.names)):
+            raise TopologyError(f"topology {self.name!r}: `drawn` goes with `parts`, one value a joint")
 
     def __len__(self) -> int:
         return len(self.names)

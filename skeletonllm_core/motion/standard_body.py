@@ -6,6 +6,7 @@ import numpy as np
 
 from skeletonllm_core.errors import TopologyError
 from skeletonllm_core.motion.skeleton import BodyPart, Skeleton, Topology
+from skeletonllm_core.motion.smpl_body import smpl_skeleton
 
 _P = BodyPart
 
@@ -36,11 +37,14 @@ def standard_skeleton(topology: Topology) -> Skeleton:
     """The topology in the rest pose of a standing person, by the body part of each joint.
 
     Several joints in a row of one part share its length; several beside each other (fingers) lie side by side; a joint
-    of no part lies 3 cm before its parent.
+    of no part lies 3 cm before its parent. Topologies of the SMPL family have a rest pose of their own (`smpl_body`).
 
     Raises:
         TopologyError: the topology does not say which joint is which part.
     """
+    smpl = smpl_skeleton(topology)
+    if smpl is not None:
+        return smpl
     parts = topology.parts
     if parts is None or not any(parts):
         raise TopologyError(f"topology {topology.name!r} does not say which joint is which body part")

@@ -20,6 +20,12 @@ def _topology(name: str, rows: list[tuple[str, str | None, BodyPart | None]]) ->
     return Topology(name, tuple(names[joint] for joint in order), moved, tuple(rows[joint][2] for joint in order))
 
 
+def _by_name(name: str, rows: list[tuple[str, str | None, BodyPart | None]]) -> Topology:
+    """The same without body parts, which `motion.rig` then reads from the names."""
+    found = _topology(name, rows)
+    return Topology(name, found.names, found.parents)
+
+
 _NTU25: list[tuple[str, str | None, BodyPart | None]] = [
     ("SpineBase", None, _P.PELVIS),
     ("SpineMid", "SpineBase", _P.SPINE),
@@ -98,6 +104,24 @@ _SMPL24: list[tuple[str, str | None, BodyPart | None]] = [
     ("right_hand", "right_wrist", _P.RIGHT_FINGERS),
 ]
 
+_FINGERS = ("index", "middle", "pinky", "ring", "thumb")
+
+
+def _hand(side: str) -> list[tuple[str, str | None, BodyPart | None]]:
+    """The fifteen finger joints of SMPL-H and SMPL-X."""
+    return [
+        (f"{side}_{finger}{joint}", f"{side}_{finger}{joint - 1}" if joint > 1 else f"{side}_wrist", None)
+        for finger in _FINGERS
+        for joint in (1, 2, 3)
+    ]
+
+
+_SMPLH52 = [*_SMPL24[:22], *_hand("left"), *_hand("right")]
+_FACE: list[tuple[str, str | None, BodyPart | None]] = [
+    (name, "head", None) for name in ("jaw", "left_eye_smplhf", "right_eye_smplhf")
+]
+_SMPLX55 = [*_SMPL24[:22], *_FACE, *_hand("left"), *_hand("right")]
+
 # COCO has no pelvis and no neck: the trunk is drawn along both flanks, from the nose through shoulders to hips.
 _COCO17: list[tuple[str, str | None, BodyPart | None]] = [
     ("nose", None, _P.HEAD),
@@ -132,9 +156,14 @@ TOPOLOGIES: dict[str, Topology] = {
     "kinect20": _topology("kinect20", _KINECT20),
     "humanml3d22": _topology("humanml3d22", _SMPL24[:22]),
     "smpl24": _topology("smpl24", _SMPL24),
+    "smplh52": _by_name("smplh52", _SMPLH52),
+    "smplx55": _by_name("smplx55", _SMPLX55),
     "coco17": _topology("coco17", _COCO17),
 }
-"""Topologies by name. Parents come before children, so `ntu25` is not in the order of NTU files: see `FILE_ORDERS`."""
+"""Topologies by name. Parents come before children, so `ntu25` is not in the order of NTU files: see `FILE_ORDERS`.
+
+`smplh52` and `smplx55` are in the order of their files, and leave it to the joints' names which finger is drawn.
+"""
 
 FILE_ORDERS: dict[str, tuple[str, ...]] = {
     "ntu25": tuple(row[0] for row in _NTU25),

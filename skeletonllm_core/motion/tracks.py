@@ -303,7 +303,12 @@ def tracks(person: Person, rig: RigMap, height: float, start: float = 0.0, end: 
         raise SkeletonLLMError(f"no frame of this clip of {person.seconds:.3f} s lies from {start:g} s to {until:g} s")
     primary = rig.primary()
     parts = [part for part in MEASURED if part in primary]
-    positions = np.array(person.joint_positions()[first:last, [primary[part] for part in parts]], dtype=np.float64)
+    world = person.joint_positions()[first:last]
+    positions = np.array(world[:, [primary[part] for part in parts]], dtype=np.float64)
+    if not {BodyPart.PELVIS, BodyPart.LEFT_THIGH, BodyPart.RIGHT_THIGH} & {*parts} and rig.drawn.any():
+        # A body without hips (a snake, a robot arm) is where all its joints are on average.
+        parts.append(BodyPart.PELVIS)
+        positions = np.concatenate([positions, world[:, rig.drawn].mean(1, keepdims=True)], axis=1)
     frames = last - first
     seconds = frames / person.fps
     if not parts:

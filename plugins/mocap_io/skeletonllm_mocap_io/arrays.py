@@ -7,6 +7,7 @@ import math
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,10 @@ _MOST_BYTES = 512 << 20
 
 # numpy reads the header as a Python literal, and a damaged one can fail in any of these ways.
 _BAD_ARRAY = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, OverflowError)
+
+_BAD_ARCHIVE = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError,
+)  # fmt: skip
 
 
 def array_header(path: Path) -> tuple[tuple[int, ...], np.dtype] | None:
@@ -35,7 +40,7 @@ def array_names(path: Path) -> set[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
-    except zipfile.BadZipFile:
+    except (*_BAD_ARCHIVE, OSError):  # A damaged directory can point anywhere, also before the file.
         return set()
 
 
@@ -49,8 +54,13 @@ def load_array(path: Path, format: str) -> np.ndarray:
         return _array(file, path.stat().st_size, path, format)
 
 
-def load_arrays(path: Path, format: str) -> dict[str, np.ndarray]:
+def load_arrays(path: Path, format: str, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """The arrays of an .npz file by name.
+
+    Args:
+        path: the file.
+        format: name of the reader.
+        names: which arrays are wanted, where the file may hold others that are none of its business; None for all.
 
     Raises:
         MotionFormatError: it is no such file, it is damaged, it unpacks to an unlikely size, or it holds Python objects.
@@ -58,7 +68,9 @@ def load_arrays(path: Path, format: str) -> dict[str, np.ndarray]:
     limit = max(_MOST_BYTES, 4 * path.stat().st_size)
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
+            entries = [
+                entry for entry in archive.infolist() if names is None or entry.filename.removesuffix(".npy") in names
+            ]
             total = sum(entry.file_size for entry in entries)
             if total > limit:
                 raise MotionFormatError(path, f"unpacks to {total >> 20} MB, which is refused", format=format)
@@ -68,7 +80,7 @@ def load_arrays(path: Path, format: str) -> dict[str, np.ndarray]:
                     name = entry.filename.removesuffix(".npy")
                     arrays[name] = _array(file, entry.file_size, path, format, name)  # type: ignore[arg-type]
             return arrays
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as problem:
+    except _BAD_ARCHIVE as problem:
         raise MotionFormatError(path, "is no whole .npz file", format=format) from problem
 
 

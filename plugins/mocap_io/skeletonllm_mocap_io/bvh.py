@@ -10,7 +10,6 @@ Source: J. Thingvold, "Biovision BVH Format" (1999); M. Meredith and S. Maddock,
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -25,11 +24,13 @@ from skeletonllm_core.motion import rotation
 from skeletonllm_core.motion.from_keypoints import fitted_motion
 from skeletonllm_core.motion.motion import Clip, Keypoints, Motion
 from skeletonllm_core.motion.skeleton import Skeleton, Topology
+from skeletonllm_mocap_io.decimals import parsed
 from skeletonllm_mocap_io.placing import placed
 
 FORMAT = "bvh"
 
 _CHUNK_BYTES = 1 << 20
+_NUMBER_BYTES = 1 << 16  # numbers are read fastest while all that is made of them fits into the processor's cache
 _MAX_HEADER_BYTES = 16 << 20  # two thousand joints nested in each other, indented by tabs, take half of it
 _LONGEST_START = 4096  # bytes from MOTION to the frame time
 _IMPLAUSIBLE = 1e7
@@ -435,19 +436,14 @@ def _values(file: BinaryIO) -> Iterator[np.ndarray | None]:
     """The numbers of the file from here on, block by block; None where something is no number."""
     carry = b""
     while True:
-        block = file.read(_CHUNK_BYTES)
+        block = file.read(_NUMBER_BYTES)
         text = carry + block
         carry = b""
         if block:
             cut = max(text.rfind(space) for space in (b"\n", b"\r", b" ", b"\t")) + 1
             text, carry = text[:cut], text[cut:]
         if text.strip():
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", DeprecationWarning)
-                try:
-                    yield np.fromstring(text, sep=" ")
-                except (ValueError, DeprecationWarning):
-                    yield None
+            yield parsed(text)
         if not block:
             return
 

@@ -82,7 +82,7 @@ def _ending(code: int, last: str) -> str:
     shown = "".join(letter if letter.isprintable() else "?" for letter in last)[:200]
     if code == REFUSED:
         return shown
-    if code == -signal.SIGXCPU:
+    if code == -signal.SIGPROF:
         return "took too much computing time and was stopped"
     if code < 0:
         try:

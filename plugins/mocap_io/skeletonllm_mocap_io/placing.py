@@ -49,7 +49,7 @@ def placed(
     judged_unit, judged_axis = unit, up_axis
     if unit is None or up_axis is None:
         body = max(persons, key=lambda person: len(person.topology))
-        positions = _some_positions(body)
+        positions = some_positions(body)
         rig = map_rig(body.topology, positions)
         if judged_axis is None:
             judged_axis = infer_up_axis(positions, _rest_positions(body), rig)
@@ -76,7 +76,7 @@ def placed(
     )
 
 
-def _some_positions(person: Person) -> np.ndarray:
+def some_positions(person: Person) -> np.ndarray:
     """(≤ 240, J, 3) joint positions of frames spread evenly over the clip, so that long files cost no more to judge."""
     picked = np.unique(np.linspace(0, len(person) - 1, min(len(person), _FRAMES_LOOKED_AT)).round().astype(np.int64))
     if isinstance(person, Keypoints):

@@ -212,7 +212,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess:
         cwd=Path(__file__).parent.parent,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -158,12 +158,32 @@ def read_robot(path: Path, most_links: int) -> Robot:
     Raises:
         MotionFormatError: it is no URDF, holds a document type or entities, or its joints do not make one tree.
     """
-    return _Reader(path, most_links).robot()
+    if path.stat().st_size > _MOST_BYTES:
+        raise MotionFormatError(path, f"is larger than {_MOST_BYTES >> 20} MB", format=FORMAT)
+    return _Reader(path, path.read_bytes(), most_links).robot()
+
+
+def robot_of_text(text: str, name: str, most_links: int) -> Robot:
+    """The robot of URDF text that came without a file, as on the ROS topic /robot_description.
+
+    Args:
+        text: the URDF.
+        name: where it came from, for the errors.
+        most_links: robots of more links are refused.
+
+    Raises:
+        MotionFormatError: as `read_robot`.
+    """
+    data = text.encode("utf-8", "replace")
+    if len(data) > _MOST_BYTES:
+        raise MotionFormatError(name, f"is larger than {_MOST_BYTES >> 20} MB", format=FORMAT)
+    return _Reader(Path(name), data, most_links).robot()
 
 
 class _Reader:
-    def __init__(self, path: Path, most_links: int) -> None:
+    def __init__(self, path: Path, data: bytes, most_links: int) -> None:
         self.path = path
+        self.data = data
         self.most_links = most_links
         self.lines: dict[ET.Element, int] = {}
 
@@ -173,8 +193,6 @@ class _Reader:
 
     def document(self) -> ET.Element:
         """The root element; nothing outside the file is ever looked at."""
-        if self.path.stat().st_size > _MOST_BYTES:
-            self.fail(f"is larger than {_MOST_BYTES >> 20} MB")
         builder, parser, depth = ET.TreeBuilder(), expat.ParserCreate(), 0
 
         def start(tag: str, attributes: dict[str, str]) -> None:
@@ -195,7 +213,7 @@ class _Reader:
         parser.StartElementHandler, parser.EndElementHandler = start, end
         parser.StartDoctypeDeclHandler = doctype
         try:
-            parser.Parse(self.path.read_bytes(), True)
+            parser.Parse(self.data, True)
         except expat.ExpatError as problem:
             self.fail(f"is no whole XML: {expat.ErrorString(problem.code)}", line=problem.lineno)
         return builder.close()

@@ -147,8 +147,8 @@ def with_other_manner(seen: Samples, body: Prepared, rng: np.random.Generator) -
     them; what the hips carry leans forward by up to 35 degrees; the legs get up to 8 % shorter by bending the knees.
     """
     amplitude = np.float32(np.exp(rng.uniform(np.log(0.65), np.log(1.25))))
-    lean = np.float32(max(rng.normal(0.12, 0.18), -0.1))
-    bend = np.float32(max(rng.uniform(-0.08, 0.08), 0.0))
+    lean = float(np.clip(rng.normal(0.12, 0.18), -0.1, 0.6))
+    bend = max(float(rng.uniform(-0.08, 0.08)), 0.0)
     flat = np.concatenate([seen.positions.reshape(-1, *seen.positions.shape[2:]), seen.start[None]])
     centre = track(flat, body.parts)
     heading = _headings(flat, body.parts)
@@ -161,7 +161,7 @@ def with_other_manner(seen: Samples, body: Prepared, rng: np.random.Generator) -
 
     legs = np.array([part in _LEG_PARTS for part in body.parts])
     upper, height = pose[:, ~legs], path[:, 1:2]
-    cos, sin = np.cos(min(lean, 0.6)), np.sin(min(lean, 0.6))
+    cos, sin = np.float32(np.cos(lean)), np.float32(np.sin(lean))
     y, z = upper[..., 1].copy(), upper[..., 2].copy()
     above = y > 0
     pose[:, ~legs, 1] = np.where(above, cos * y - sin * z, y)

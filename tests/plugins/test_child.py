@@ -52,6 +52,15 @@ def test_one_that_hangs_is_stopped(tmp_path: Path) -> None:
     assert not note.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets one process limit another")
+def test_one_that_is_left_alone_ends_some_day(tmp_path: Path) -> None:
+    code = (
+        "import resource; time.sleep(0.5); print(resource.getrlimit(resource.RLIMIT_CPU), file=sys.stderr); sys.exit(3)"
+    )
+    assert run(tmp_path, code, seconds=20) == "(40, 40)"
+    assert "too much computing time" in run(tmp_path, "os.kill(os.getpid(), signal.SIGXCPU)")
+
+
 def test_a_python_that_is_not_there(tmp_path: Path) -> None:
     assert "cannot be started: no such file or directory" in run(tmp_path, "", python=str(tmp_path / "python9"))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -61,6 +64,10 @@ def run_script(
                 f"the Python {python!r} cannot be started: {(problem.strerror or str(problem)).lower()}",
                 format=format,
             ) from problem
+        if sys.platform == "linux":
+            # Should this process be killed, the other one still ends some day.
+            with suppress(ProcessLookupError):
+                resource.prlimit(process.pid, resource.RLIMIT_CPU, (2 * math.ceil(seconds),) * 2)
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -82,7 +89,7 @@ def _ending(code: int, last: str) -> str:
     shown = "".join(letter if letter.isprintable() else "?" for letter in last)[:200]
     if code == REFUSED:
         return shown
-    if code == -signal.SIGPROF:
+    if code in (-signal.SIGPROF, -signal.SIGXCPU):
         return "took too much computing time and was stopped"
     if code < 0:
         try:

@@ -38,7 +38,9 @@ def test_takes_the_shorter_way_between_rotations_of_opposite_sign() -> None:
     rotations = given.rotations.copy()
     rotations[1] *= -1
     flipped = Motion(given.skeleton, rotations, given.root_translation, 1.0)
-    np.testing.assert_allclose(resampled(flipped, 2.0).joint_positions(), swing(3, 2.0, 0.8).joint_positions(), atol=1e-9)
+    np.testing.assert_allclose(
+        resampled(flipped, 2.0).joint_positions(), swing(3, 2.0, 0.8).joint_positions(), atol=1e-9
+    )
 
 
 def test_missing_joints_stay_missing_and_known_frames_stay_known() -> None:

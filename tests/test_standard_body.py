@@ -22,7 +22,9 @@ def rest(topology: Topology) -> np.ndarray:
     return places
 
 
-@pytest.mark.parametrize("name", ["coco17", "humanml3d22", "kinect20", "ntu25", "rigify", "ros_human", "smpl24", "smplh52", "smplx55"])
+@pytest.mark.parametrize(
+    "name", ["coco17", "humanml3d22", "kinect20", "ntu25", "rigify", "ros_human", "smpl24", "smplh52", "smplx55"]
+)
 def test_every_named_topology_stands(name: str) -> None:
     topology = plugins.topology(name)
     places = rest(topology)

@@ -19,7 +19,7 @@ import warp as wp
 
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.skeleton import BodyPart
-from skeletonllm_core.render import head_cuda, kernels_cpu, kernels_cuda, kernels_cuda_head, rasterize_cuda
+from skeletonllm_core.render import head, kernels_cpu, kernels_cuda, kernels_head, rasterize_cuda
 from skeletonllm_core.render.rasterize import rasterize
 from skeletonllm_core.render.reference import composite
 from skeletonllm_core.render.renderer import SkeletonRenderer
@@ -298,7 +298,7 @@ def test_the_head_and_its_gradients_equal_the_renderers_in_float64(device: str, 
     batch, renderer = scenes()[name], wild_renderer(size)
     given_batch, given_renderer, given = leaves(batch, renderer, torch.float32, device)
     wanted_batch, wanted_renderer, wanted = leaves(batch, renderer, torch.float64, "cpu")
-    params, depth = head_cuda.gaussians(given_batch, given_renderer.appearance, size)
+    params, depth = head.gaussians(given_batch, given_renderer.appearance, size)
     twin, twin_depth = wanted_renderer.gaussians_reference(wanted_batch, size)
     shown = torch.isfinite(twin_depth)
     assert torch.equal(torch.isfinite(depth).cpu(), shown) and not depth.requires_grad
@@ -326,7 +326,7 @@ def test_places_of_what_is_too_near_to_be_drawn_have_the_gradients_of_the_formul
         bones, other, inputs = leaves(batch, renderer, dtype, where)
         fused = dtype == torch.float32
         params, depth = (
-            head_cuda.gaussians(bones, other.appearance, 64) if fused else other.gaussians_reference(bones, 64)
+            head.gaussians(bones, other.appearance, 64) if fused else other.gaussians_reference(bones, 64)
         )
         hidden = ~torch.isfinite(depth)
         gradients = torch.autograd.grad(params[:2, hidden].sum(), [inputs["start"], inputs["end"]])
@@ -340,12 +340,12 @@ def test_a_frozen_appearance_and_fixed_joints_have_no_gradient(device: str) -> N
     batch, renderer, inputs = leaves(bone_batch(clip(body(2, seed=3))), wild_renderer(32), torch.float32, device)
     for value in renderer.parameters():
         value.requires_grad_(False)
-    head_cuda.gaussians(batch, renderer.appearance, 32)[0].square().sum().backward()
+    head.gaussians(batch, renderer.appearance, 32)[0].square().sum().backward()
     assert all(value.grad is None for value in renderer.parameters())
     assert all(inputs[name].grad is not None and inputs[name].grad.norm() > 0 for name in ("start", "ball"))
     for name in (*GEOMETRY, *BALLS):
         inputs[name].requires_grad_(False)
-    assert not head_cuda.gaussians(batch, renderer.appearance, 32)[0].requires_grad
+    assert not head.gaussians(batch, renderer.appearance, 32)[0].requires_grad
 
 
 def test_the_whole_way_equals_the_renderer_on_the_cpu(device: str) -> None:
@@ -355,7 +355,7 @@ def test_the_whole_way_equals_the_renderer_on_the_cpu(device: str) -> None:
     for fused, where in ((True, device), (False, "cpu")):
         bones, other, inputs = leaves(batch, renderer, torch.float32, where)
         gaussians_of = (
-            head_cuda.gaussians(bones, other.appearance, 64) if fused else other.gaussians_reference(bones, 64)
+            head.gaussians(bones, other.appearance, 64) if fused else other.gaussians_reference(bones, 64)
         )
         image = (rasterize_cuda.rasterize if fused else rasterize)(*gaussians_of, 64, 64)
         gradients = torch.autograd.grad(image, list(inputs.values()), upstream.to(where))
@@ -402,7 +402,7 @@ def compiled(module: object, folder: Path) -> Sequence[Path]:
 def test_kernels_compile_for_ampere_and_hopper_and_no_register_is_spilled(tmp_path: Path) -> None:
     for module, names in (
         (kernels_cuda, ("arrange", "touch", "draw", "trace", "gather")),
-        (kernels_cuda_head, ("place", "pull", "tally", "tally_in_turn")),
+        (kernels_head, ("place", "pull", "tally", "tally_in_turn")),
     ):
         for path in compiled(module, tmp_path):
             found = resources(path)

@@ -69,9 +69,9 @@ class SkeletonRenderer(nn.Module):
         """What there is to composite: params (9, F, N) and depth (F, N), as `rasterize` takes them."""
         batch = self._batch(frames)
         if batch.is_float32 and self.appearance.colour.dtype == torch.float32:
-            from skeletonllm_core.render import head_cuda  # its kernels take the constants above
+            from skeletonllm_core.render import head  # its kernels take the constants above
 
-            return head_cuda.gaussians(batch, self.appearance, size)
+            return head.gaussians(batch, self.appearance, size)
         return self.gaussians_reference(batch, size)
 
     def _batch(self, frames: CanonicalFrames | Sequence[CanonicalFrames] | BoneBatch) -> BoneBatch:

@@ -9,7 +9,7 @@ import warp as wp
 from torch.autograd.function import once_differentiable
 
 from skeletonllm_core.render import kernels_cpu
-from skeletonllm_core.render import kernels_cuda_head as kernels
+from skeletonllm_core.render import kernels_head as kernels
 from skeletonllm_core.render.appearance import Appearance
 from skeletonllm_core.render.rasterize_cuda import array, current_stream
 from skeletonllm_core.render.splats import ALONG, FLOOR_DOTS, BoneBatch

@@ -103,10 +103,17 @@ def source_of(item: Item, mix: dict[str, float]) -> str:
     return item.source if item.source in mix else "other"
 
 
-def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
+def train(
+    recipe: Recipe, say: Callable[[str], None] = print, clips: tuple[list[Item], list[Item]] | None = None
+) -> Path:
     """Run a recipe, or go on where it was stopped.
 
     Writes into `recipe.out`: `checkpoint/` (see `model.checkpoint`), `log.jsonl`, `state.pt` (to resume).
+
+    Args:
+        recipe: what to train, on what, for how long.
+        say: told how it goes.
+        clips: what `load_items` gives for the recipe, where several runs share it.
 
     Returns:
         The folder of the checkpoint.
@@ -117,7 +124,7 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> Path:
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     recipe.out.mkdir(parents=True, exist_ok=True)
-    items, validation = load_items(recipe)
+    items, validation = clips or load_items(recipe)
     groups: dict[str, list[Item]] = {}
     for item in items:
         groups.setdefault(source_of(item, recipe.mix), []).append(item)

@@ -1,6 +1,6 @@
 # make demo   install and annotate the example clips     make test   install and run the whole test suite
 # make check  style, types, import floors                make bench  the benchmarks
-# make fuzz   2,000 hostile files of every format
+# make fuzz   2,000 hostile files of every format          make test-blender5  the add-on under bpy 5 (Python 3.11)
 # make install  the .venv that all of these use          make clean  remove what they made
 # PYTHON=python3.12 chooses the interpreter; TORCH="torch==2.12.0" another torch (default: the tested version,
 # as the configured package index gives it).
@@ -19,7 +19,7 @@ $(STAMP): FORCE
 endif
 endif
 
-.PHONY: install demo test check bench fuzz clean FORCE
+.PHONY: install demo test test-blender5 check bench fuzz clean FORCE
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -42,6 +42,19 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest --cov --cov-report=term
 
+# bpy 5 wants an older numpy than the rest, so Blender gets an environment of its own; the tests run in the usual one.
+BLENDER5 := $(CURDIR)/.venv-blender5
+
+test-blender5: $(STAMP) $(BLENDER5)/.installed
+	SKELETONLLM_BLENDER_PYTHON=$(BLENDER5)/bin/python $(BIN)/python -m pytest tests/plugins/test_blend.py tests/plugins/test_blender_*.py
+
+$(BLENDER5)/.installed:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+	  { echo 'bpy 5.0.1 needs Python 3.11; name it with: make test-blender5 PYTHON=/path/to/python3.11' >&2; exit 1; }
+	test -x $(BLENDER5)/bin/python || $(PYTHON) -m venv $(BLENDER5)
+	$(BLENDER5)/bin/python -m pip install bpy==5.0.1
+	@touch $@
+
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -54,5 +67,5 @@ fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzzing
 
 clean:
-	rm -rf $(VENV) runs build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BLENDER5) runs build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,13 +1,19 @@
-"""What Blender adds to SkeletonLLM: the bones of Rigify's human meta-rig as a named topology. Runs without Blender."""
+"""What Blender adds to SkeletonLLM: Rigify's human meta-rig as a named topology, and the add-on as a file to install.
+
+Runs without Blender.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skeletonllm_core.hooks import hookimpl
 
 if TYPE_CHECKING:
+    import click
+
     from skeletonllm_core.motion.skeleton import Topology
 
 # Bone, parent, body part ("-" where it is none); the limbs are written once and hold for both sides.
@@ -52,3 +58,22 @@ def skeletonllm_topologies() -> Iterable[Topology]:
             tuple(None if part == "-" else BodyPart(part) for _, _, part in rows),
         )
     ]
+
+
+@hookimpl
+def skeletonllm_commands(cli: click.Group) -> None:
+    """`skeletonllm blender package`."""
+    import click
+
+    @cli.group()
+    def blender() -> None:
+        """The Blender add-on; docs/blender.md says how it is installed."""
+
+    @blender.command()
+    @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .zip to write.")
+    def package(output: Path) -> None:
+        """Write the add-on as a file that Blender installs."""
+        from skeletonllm_blender.package import write_package
+
+        write_package(output)
+        click.echo(output)

@@ -1,0 +1,95 @@
+"""The Blender add-on as a package: what is in it, and that Blender's own tool takes it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import skeletonllm_core as sk
+from skeletonllm_blender.package import ADDON, package_bytes
+from skeletonllm_core.cli import cli
+from tests.blender_addon import BLENDER, needs_blender
+
+FROM_BLENDER = {"bpy", "mathutils"}
+
+
+def test_the_command_writes_the_same_bytes_every_time(tmp_path: Path) -> None:
+    for name in ("one.zip", "two.zip"):
+        done = CliRunner().invoke(cli, ["blender", "package", "-o", str(tmp_path / name)])
+        assert done.exit_code == 0 and done.output == f"{tmp_path / name}\n"
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes() == package_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        names = archive.namelist()
+        assert archive.testzip() is None
+    assert {"__init__.py", "blender_manifest.toml", "LICENSE"} < set(names) and names == sorted(names)
+    assert set(names) - {"blender_manifest.toml", "LICENSE"} == {path.name for path in ADDON.glob("*.py")}
+
+
+def refusal(output: Path) -> str:
+    """What the command says of a file that it cannot write."""
+    program = [sys.executable, "-m", "skeletonllm_core", "blender", "package", "-o", output]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    return done.stderr
+
+
+def test_a_bad_name_or_folder_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    assert "name it like skeletonllm.zip" in refusal(tmp_path / "addon.tar")
+    assert "cannot be written: no such file or directory" in refusal(tmp_path / "none" / "addon.zip")
+    (tmp_path / "folder.zip").mkdir()
+    assert "folder.zip: cannot be written" in refusal(tmp_path / "folder.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.zip"]
+
+
+def test_versions_and_licence_are_the_same_everywhere() -> None:
+    manifest = tomllib.loads((ADDON / "blender_manifest.toml").read_text())
+    assert manifest["schema_version"] == "1.0.0" and manifest["license"] == ["SPDX:GPL-3.0-or-later"]
+    assert manifest["version"] == sk.__version__
+    (info,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse((ADDON / "__init__.py").read_text()).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "bl_info"
+    )
+    assert ".".join(map(str, info["version"])) == manifest["version"]
+    assert ".".join(map(str, info["blender"])) == manifest["blender_version_min"]
+    for path in ADDON.glob("*.py"):
+        assert path.read_text().startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n"), path.name
+
+
+@pytest.mark.parametrize("path", sorted(ADDON.glob("*.py")), ids=lambda path: path.name)
+def test_only_blender_and_the_standard_library_are_imported(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = {one.name.partition(".")[0] for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+            names = {node.module.partition(".")[0]}
+        else:
+            continue
+        assert names <= FROM_BLENDER | set(sys.stdlib_module_names)
+
+
+@needs_blender
+def test_blenders_own_tool_takes_it(tmp_path: Path) -> None:
+    find = "import bpy, os; print(os.path.join(bpy.utils.system_resource('SCRIPTS'), 'addons_core/bl_pkg/cli'))"
+    found = subprocess.run([BLENDER, "-I", "-c", find], capture_output=True, text=True, check=True)
+    tool = Path(found.stdout.splitlines()[-1]) / "blender_ext.py"
+    assert tool.is_file()
+
+    def validate(data: bytes) -> int:
+        (tmp_path / "addon.zip").write_bytes(data)
+        return subprocess.run([BLENDER, tool, "validate", tmp_path / "addon.zip"], capture_output=True).returncode
+
+    good = package_bytes()
+    assert validate(good) == 0
+    # The tool can say no: another manifest of the same length, in a whole archive.
+    with zipfile.ZipFile(tmp_path / "addon.zip") as archive, zipfile.ZipFile(tmp_path / "bad.zip", "w") as bad:
+        for name in archive.namelist():
+            bad.writestr(name, archive.read(name).replace(b'id = "skeletonllm"', b'id = "skeleton-llm"'))
+    assert validate((tmp_path / "bad.zip").read_bytes()) == 1

@@ -39,6 +39,7 @@ VERBS = (
     "segment",
     "annotate",
     "serve",
+    "ros2",
     "models",
     "plugins",
 )

@@ -11,7 +11,9 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
+        (f"share/{NAME}/launch", ["launch/labeler_launch.py"]),
     ],
+    entry_points={"console_scripts": [f"labeler = {NAME}.ros_node:main"]},
     install_requires=["setuptools"],
     zip_safe=True,
     license="Apache-2.0",

@@ -38,8 +38,9 @@ def test_the_real_g1_from_joint_states_and_a_root(shared_data: Path) -> None:
     assert len(compared) >= 15
     ours = places[:, [a for _, a in compared]]
     assert np.abs(ours - theirs[:, [b for b, _ in compared]]).max() < 3e-3
-    with_joints_permuted = source.person(names[::-1], np.concatenate([pack["dof"][frames], root], -1)[:, ::-1].astype(float), 30.0, "g1")
-    np.testing.assert_allclose(with_joints_permuted.joint_positions(), places, atol=1e-12)
+    values = np.concatenate([pack["dof"][frames], root], -1).astype(float)
+    permuted = source.person(names[::-1], values[:, ::-1], 30.0, "g1")
+    np.testing.assert_allclose(permuted.joint_positions(), places, atol=1e-12)
 
 
 def test_merging_revolutes_moves_nothing() -> None:
@@ -117,9 +118,13 @@ def test_frames_of_tf_are_the_same_body(root: Path) -> None:
     names, columns = [], []
     rng = np.random.default_rng(0)
     for link, parent in enumerate(arm.skeleton.parents):
-        offset = moving if parent < 0 else (
-            arm.local_translations if arm.local_translations is not None else arm.skeleton.rest_offsets[None]
-        )[:, link]
+        offset = (
+            moving
+            if parent < 0
+            else (arm.local_translations if arm.local_translations is not None else arm.skeleton.rest_offsets[None])[
+                :, link
+            ]
+        )
         child, above = arm.topology.names[link], "odom" if parent < 0 else arm.topology.names[parent]
         flips = rng.choice([-1.0, 1.0], 40)[:, None]
         rows = np.concatenate([np.broadcast_to(offset, (40, 3)), arm.rotations[:, link][:, [1, 2, 3, 0]] * flips], -1)

@@ -64,7 +64,9 @@ def labeler(model: Slider, **options: object) -> Labeler:
     return made
 
 
-def feed(made: Labeler, start: float, seconds: float, out: float, rate: float = 50, names: Sequence[str] = NAMES) -> list:
+def feed(
+    made: Labeler, start: float, seconds: float, out: float, rate: float = 50, names: Sequence[str] = NAMES
+) -> list:
     """Messages of an arm that stands `out` metres out; the answers, asked for as they fall due."""
     answers = []
     for index in range(round(seconds * rate)):
@@ -139,7 +141,16 @@ def test_a_label_changes_only_after_several_windows() -> None:
     assert shown == ["walk", "walk", "walk", "walk", "walk", "run", "run", "run", None, None]
     assert [(one.label, one.start / SECOND, one.end / SECOND) for one in ended] == [("walk", 0, 5), ("run", 5, 8)]
     assert ended[0].as_json() == {"body": "b", "start_s": 0.0, "end_s": 5.0, "label": "walk", "score": 0.8}
+    assert ended[1].score == pytest.approx(0.8)
     assert smoother.close(20 * SECOND) is None, "there was no label"
+
+
+def test_a_label_that_ends_right_after_it_changed() -> None:
+    smoother = Smoother("b", 0.0, 2)
+    for place, text in enumerate(["walk", "run", "run"]):
+        smoother.update(place * SECOND, (place + 2) * SECOND, Label(text, 0.5, True, ()))
+    segment = smoother.close(4 * SECOND)
+    assert segment is not None and (segment.label, segment.score, segment.start) == ("run", 0.5, 2 * SECOND)
 
 
 def test_an_unsure_label_is_none() -> None:
@@ -197,7 +208,7 @@ def test_a_clock_that_jumps_back_an_hour(model: Slider) -> None:
     made = labeler(model)
     feed(made, 7200.0, 2, 0.2)
     answers = feed(made, 3600.0, 2, 0.2)
-    assert [one.start for one in answers][0] == HOUR and answers[0].changed
+    assert answers[0].start == HOUR and answers[0].changed
     (segment,) = made.ended()
     assert (segment.start, segment.end) == (2 * HOUR, 2 * HOUR + round(1.98 * SECOND))
     assert made.ended() == []
@@ -297,7 +308,11 @@ def test_bodies_come_and_go(model: Slider) -> None:
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"window_s": 0.0}, "window_s must lie between 0.2 and 60"), ({"hop_s": float("nan")}, "hop_s must"), ({"labels": (" ",)}, "no candidate")],
+    [
+        ({"window_s": 0.0}, "window_s must lie between 0.2 and 60"),
+        ({"hop_s": float("nan")}, "hop_s must"),
+        ({"labels": (" ",)}, "no candidate"),
+    ],
 )
 def test_settings_out_of_range(options: dict, told: str) -> None:
     with pytest.raises(sk.SkeletonLLMError, match=told):

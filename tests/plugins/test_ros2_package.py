@@ -46,3 +46,4 @@ def test_setup_installs_the_package_and_its_index_entry(root: Path, tmp_path: Pa
     )
     assert (target / "share/ament_index/resource_index/packages/skeletonllm_ros2").is_file()
     assert (target / "share/skeletonllm_ros2/package.xml").is_file()
+    assert (target / "share/skeletonllm_ros2/launch/labeler_launch.py").is_file()

@@ -1,4 +1,4 @@
-"""What ROS 2 adds to SkeletonLLM: the links of the ROS human model as a named topology. Runs without ROS."""
+"""What ROS 2 adds to SkeletonLLM: the ROS human model as a named topology, and `skeletonllm ros2`. Runs without ROS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from skeletonllm_core.hooks import hookimpl
 
 if TYPE_CHECKING:
+    import click
+
     from skeletonllm_core.motion.skeleton import Topology
 
 # A joint that turns about three axes is three links one after the other; they share a body part, the first leads.
@@ -45,3 +47,11 @@ def skeletonllm_topologies() -> Iterable[Topology]:
         chain(_ARM, waist, side)
         chain(_LEG, 0, side)
     return [Topology("ros_human", tuple(names), parents, tuple(parts))]  # type: ignore[arg-type]
+
+
+@hookimpl
+def skeletonllm_commands(cli: click.Group) -> None:
+    """`skeletonllm ros2 …`."""
+    from skeletonllm_ros2.commands import ros2
+
+    cli.add_command(ros2)

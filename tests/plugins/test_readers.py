@@ -720,7 +720,7 @@ def test_a_malformed_file_is_refused_with_its_place(name: str, variant: str, tmp
     assert re.search(expected, error.problem), error
     assert error.format == name
     whole_file = error.problem.startswith(WHOLE_FILE)
-    assert row.lines is None or (error.line is not None) == (row.lines and not whole_file)
+    assert row.lines is None or whole_file or (error.line is not None) == row.lines
     if error.line is not None:
         assert 1 <= error.line <= data.count(b"\n") + 1
 

@@ -185,7 +185,8 @@ def read_forever() -> None:
     from skeletonllm_core import plugins
     from skeletonllm_core.errors import SkeletonLLMError
 
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+    # The soft limit alone: the processes that some readers start have limits of their own.
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
     plugins.readers()
     print(json.dumps({"outcome": "ready", "fault": ""}), flush=True)
     for line in sys.stdin:

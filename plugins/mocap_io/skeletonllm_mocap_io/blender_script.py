@@ -272,7 +272,10 @@ def save(target, about, arrays):
 def limit_memory():
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
+    most, allowed = _MOST_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]
+    if allowed != resource.RLIM_INFINITY:
+        most = min(most, allowed)
+    resource.setrlimit(resource.RLIMIT_AS, (most, allowed))
 
 
 if __name__ == "__main__":

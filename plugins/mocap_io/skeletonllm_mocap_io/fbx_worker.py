@@ -36,7 +36,10 @@ def kept(value):
 def limit_memory(megabytes: int) -> None:
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+    most, allowed = megabytes << 20, resource.getrlimit(resource.RLIMIT_AS)[1]
+    if allowed != resource.RLIM_INFINITY:
+        most = min(most, allowed)
+    resource.setrlimit(resource.RLIMIT_AS, (most, allowed))
 
 
 def main(source: str, target: str) -> None:

@@ -1,5 +1,6 @@
 # make demo   install and annotate the example clips     make test   install and run the whole test suite
 # make check  style, types, import floors                make bench  the benchmarks
+# make results DATA=…  the tables of docs/results.md
 # make fuzz   2,000 hostile files of every format          make test-blender5  the add-on under bpy 5 (Python 3.11)
 # make install  the .venv that all of these use          make clean  remove what they made
 # PYTHON=python3.12 chooses the interpreter; TORCH="torch==2.12.0" another torch (default: the tested version,
@@ -19,7 +20,7 @@ $(STAMP): FORCE
 endif
 endif
 
-.PHONY: install demo test test-blender5 check bench fuzz clean FORCE
+.PHONY: install demo test test-blender5 check bench results fuzz clean FORCE
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -62,6 +63,14 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || [ $$? = 2 ]; done  # 2: not on this machine
+
+# The tables of docs/results.md from the shipped weights; the text around them stays. RUNS names the runs of the ablation.
+results: $(STAMP)
+	@test -n "$(DATA)" || { echo 'name the folder of the data: make results DATA=/path/to/packs' >&2; exit 1; }
+	@set -e; for suite in recognition transfer caption qa robustness calibration cost; do echo "== $$suite"; \
+	  $(BIN)/skeletonllm evaluate $$suite --data "$(DATA)" --into docs/results.md > /dev/null; done
+	@test -z "$(RUNS)" || $(BIN)/skeletonllm evaluate ablation --data "$(DATA)" --split validation --runs "$(RUNS)" \
+	  --recipe recipes/held_out.yaml --into docs/results.md > /dev/null
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzzing

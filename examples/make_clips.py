@@ -2,7 +2,7 @@
 
     python examples/make_clips.py [OUT]
 
-writes OUT/clips/*.bvh and OUT/labels.csv (file, expected label); OUT is the folder of this script unless given. The
+writes OUT/clips/*.bvh and OUT/labels.csv (path, expected label); OUT is the folder of this script unless given. The
 same files come out each time. Their seeds lie above those that training draws: no model of ours was trained on them.
 """
 
@@ -43,10 +43,10 @@ def main(out: Path) -> None:
     for action, rig, seed in CLIPS:
         name = f"{action.replace(' ', '-')}.{rig}.bvh"
         write([make_motion(action, rig, seed=seed, fps=FRAMES_A_SECOND)], out / "clips" / name)
-        rows.append((name, action))
+        rows.append((f"clips/{name}", action))
     with (out / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(("file", "label"))
+        table.writerow(("path", "label"))
         table.writerows(sorted(rows))
 
 

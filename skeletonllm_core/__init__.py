@@ -10,7 +10,7 @@ The data flow is the layout; the words of this map are the names of the folders 
     render       render/: CanonicalFrames → Gaussians along bones → images (DrAction, differentiable)
     vision       model/vision.py: images → visual tokens
     language     model/language.py: visual tokens + question → text, label scores
-    order        pipeline.py runs the arrows; annotate.py runs them over a library of clips; cli.py is the command line
+    order        pipeline.py runs the arrows; annotate.py runs them over a library of clips; cli/ is the command line
     worker       serve/ answers over HTTP; remote/ is the messages and the client
     bodies       body_model.py: joints of SMPL models; fit.py, body_mesh.py: SMPL-X parameters and meshes for any skeleton
     hosts        plugins/blender, plugins/ros2: ask the worker from there

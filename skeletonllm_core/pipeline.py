@@ -13,9 +13,23 @@ from torch import Tensor
 from skeletonllm_core.answers import Candidate, Caption, Label, Segment
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
-from skeletonllm_core.model.checkpoint import Checkpoint, checkpoint_sha256, load_checkpoint
-from skeletonllm_core.model.language import generate, log_likelihoods, other_side_ids, word_ids
+from skeletonllm_core.model.checkpoint import (
+    DEFAULT,
+    Checkpoint,
+    checkpoint_sha256,
+    embedded_labels,
+    embedded_renderer,
+    is_pretrained,
+    load_checkpoint,
+    pretrained,
+    pretrained_sha256,
+)
+from skeletonllm_core.model.families import FAMILIES
+from skeletonllm_core.model.foreground import foreground_patches
+from skeletonllm_core.model.hf import Look, parsed_look
+from skeletonllm_core.model.language import word_ids
 from skeletonllm_core.model.lexicon import asked_action, candidate_scores, concepts, match
+from skeletonllm_core.model.openai_server import ChatServer
 from skeletonllm_core.model.timeline import merged_segments, window_starts
 from skeletonllm_core.model.words import known_wording, sentence
 from skeletonllm_core.motion.canonical import (
@@ -33,16 +47,11 @@ from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Person
 from skeletonllm_core.motion.rig import map_rig
 
-DEFAULT = Path(__file__).parent / "model" / "default"
-
 LONGEST_VIEW = 8.0
 """A longer clip is looked at in parts of half this length [s]."""
 
 MOST_VIEWS = 12
 """A very long clip is looked at in at most so many parts, spread over it."""
-
-PHASES = (-1 / 3, 0.0, 1 / 3)
-"""A short clip is looked at this often, with the moments shifted by so much of a segment; the likelihoods are averaged."""
 
 SEGMENT_WINDOW = 2.4
 """Length [s] of the windows that `segment` slides over a clip."""
@@ -61,13 +70,16 @@ class SkeletonLLM:
         self.device = device
         self.model = checkpoint.model.to(device)
         self.renderer = checkpoint.renderer.to(device)
-        self.tokenizer = checkpoint.tokenizer
         self.calibration = checkpoint.calibration
         self.trained_labels = checkpoint.labels
         self.labels = distinct_labels(checkpoint.labels)
-        self._other_side = other_side_ids(checkpoint.tokenizer, mirrored_text)
         place = {label: index for index, label in enumerate(checkpoint.labels)}
         self._mirrored_labels = np.array([place.get(mirrored_text(label), place[label]) for label in checkpoint.labels])
+
+    @property
+    def cost(self) -> str | None:
+        """What was asked of a server so far, in words; None where nothing was."""
+        return self.model.cost if isinstance(self.model, ChatServer) and self.model.requests else None
 
     def label(
         self,
@@ -76,6 +88,7 @@ class SkeletonLLM:
         *,
         top: int = 3,
         explain: bool = False,
+        quick: bool = False,
     ) -> Label:
         """The action, among the given candidate texts or the model's own labels.
 
@@ -84,13 +97,14 @@ class SkeletonLLM:
             labels: candidates, open text; None for the model's own.
             top: how many candidates to return in all, the best included.
             explain: add the steps of the motion that were measured.
+            quick: look once at a short clip instead of several times (`MultimodalModel.phases`), as live labelling does.
 
         Raises:
             SkeletonLLMError: nothing to look at, or no candidate.
         """
         people = _people(persons)
         candidates = self._candidates(labels)
-        scores = np.mean([self._scores(self.likelihoods(body), candidates) for body in _bodies(people)], axis=0)
+        scores = np.mean([self.scores(body, candidates, quick=quick) for body in _bodies(people)], axis=0)
         order = np.argsort(-scores, kind="stable")
         ranked = [Candidate(candidates[index], float(scores[index])) for index in order[: max(top, 1)]]
         best = ranked[0]
@@ -118,16 +132,18 @@ class SkeletonLLM:
         if not question.strip():
             raise SkeletonLLMError("the question is empty")
         people = _people(persons)
-        action = asked_action(question)
-        if action is not None and max(match(action, label) for label in self.trained_labels) > 0:
-            score = np.mean([self._scores(self.likelihoods(body), [action])[0] for body in _bodies(people)])
-            return "Yes" if score >= 0.5 else "No"
-        question = known_wording(self.tokenizer, question)
-        unknown = self._unknown_words(question)
-        if unknown:
-            return f"I cannot answer that: I do not know the words {', '.join(unknown)}."
+        if not self.model.open_text:
+            action = asked_action(question)
+            if action is not None and max(match(action, label) for label in self.trained_labels) > 0:
+                score = np.mean([self.scores(body, [action])[0] for body in _bodies(people)])
+                return "Yes" if score >= 0.5 else "No"
+            question = known_wording(self.model.tokenizer, question)
+            unknown = self._unknown_words(question)
+            if unknown:
+                return f"I cannot answer that: I do not know the words {', '.join(unknown)}."
         said = [
-            sentence(self.write(body, prompts.ask_prompt(body_seconds(body), question))) for body in _bodies(people)
+            self._wording(self.write(body, prompts.ask_prompt(body_seconds(body), question)))
+            for body in _bodies(people)
         ]
         if len(said) == 1:
             return said[0]
@@ -143,7 +159,12 @@ class SkeletonLLM:
         scores = np.stack(
             [
                 np.mean(
-                    [self._scores(self._part_likelihoods(body, start, end)[None], candidates) for body in bodies],
+                    [
+                        self._scores(
+                            self._part_likelihoods(body, self._asked(candidates), start, end)[None], candidates
+                        )
+                        for body in bodies
+                    ],
                     axis=0,
                 )
                 for start, end in zip(starts, np.minimum(starts + SEGMENT_WINDOW, length), strict=True)
@@ -175,9 +196,7 @@ class SkeletonLLM:
             frames: T; the model's own when None.
             frame_indices: these frames of the source instead.
         """
-        scene = canonical_frames(
-            _people(persons, least=1), frames or self.model.config.frames, frame_indices=frame_indices
-        )
+        scene = canonical_frames(_people(persons, least=1), frames or self.model.frames, frame_indices=frame_indices)
         return self.renderer(scene, size=size)
 
     def _candidates(self, labels: Sequence[str] | None) -> tuple[str, ...]:
@@ -189,7 +208,7 @@ class SkeletonLLM:
         return candidates
 
     def _view(self, body: Prepared, start: float, end: float | None, phase: float) -> CanonicalFrames:
-        frames = self.model.config.frames
+        frames = self.model.frames
         times = moments(len(body), body.fps, frames, start, end)
         if phase and len(times) > 1:
             times = np.clip(times + phase * (times[1] - times[0]), 0, (len(body) - 1) / body.fps)
@@ -197,9 +216,14 @@ class SkeletonLLM:
         return place([sample(body, times, start=start)], [body], seconds)
 
     @torch.inference_mode()
-    def _visual(self, scenes: Sequence[CanonicalFrames]) -> Tensor:
-        images = self.renderer(scenes, size=self.model.config.image_size)
-        return self.model.visual_tokens(images.unflatten(0, (len(scenes), -1)))
+    def _seen(self, scenes: Sequence[CanonicalFrames]) -> tuple[Tensor, Tensor | None]:
+        """(V, T, 3, S, S) images of the scenes, and what is drawn on where the model wants to know."""
+        size, patch = self.model.image_size, self.model.patch
+        touched = None if patch is None else foreground_patches(self.renderer, scenes, size, patch)
+        return self.renderer(scenes, size=size).unflatten(0, (len(scenes), -1)), touched
+
+    def _with_mirrored(self, scenes: Sequence[CanonicalFrames]) -> list[CanonicalFrames]:
+        return list(scenes) if self.model.open_text else [*scenes, *(mirrored(scene) for scene in scenes)]
 
     def write(
         self,
@@ -217,26 +241,34 @@ class SkeletonLLM:
             body: the person.
             prompt: see `model.prompts`.
             start, end: the part [s].
-            phases: views; see `PHASES`.
+            phases: views; see `MultimodalModel.phases`.
             choices: the text is one of these; None for free text.
         """
         scenes = [self._view(body, start, end, phase) for phase in phases]
-        visual = self._visual([*scenes, *(mirrored(scene) for scene in scenes)])
-        straight, swapped = visual.split(len(scenes))
-        return generate(self.model, self.tokenizer, straight, swapped, self._other_side, prompt, choices=choices)
+        images, touched = self._seen(self._with_mirrored(scenes))
+        straight, swapped = images[: len(scenes)], images[len(scenes) :]
+        return self.model.write(straight, swapped, prompt, choices=choices, touched=touched)
 
-    def likelihoods(self, body: Prepared) -> np.ndarray:
-        """(W, L) log-likelihood of each trained label, in each of the parts in which a clip is looked at (mostly one)."""
+    def likelihoods(self, body: Prepared, answers: Sequence[str] | None = None, *, quick: bool = False) -> np.ndarray:
+        """(W, L) log-likelihood of each label, in each of the parts in which a clip is looked at (mostly one).
+
+        Args:
+            body: the person.
+            answers: other texts than the trained labels, for a model of open text.
+            quick: see `label`.
+        """
+        asked = self.trained_labels if answers is None else answers
         seconds = body_seconds(body)
         if seconds <= LONGEST_VIEW:
-            return self._part_likelihoods(body, 0.0, None, PHASES)[None]
+            phases = (0.0,) if quick else self.model.phases
+            return self._part_likelihoods(body, asked, 0.0, None, phases)[None]
         part = LONGEST_VIEW / 2
         count = min(int(np.ceil(seconds / part)), MOST_VIEWS)
         starts = np.linspace(0.0, seconds - part, count)
-        return np.stack([self._part_likelihoods(body, float(start), float(start + part)) for start in starts])
+        return np.stack([self._part_likelihoods(body, asked, float(start), float(start + part)) for start in starts])
 
     def _part_likelihoods(
-        self, body: Prepared, start: float, end: float | None, phases: Sequence[float] = (0.0,)
+        self, body: Prepared, answers: Sequence[str], start: float, end: float | None, phases: Sequence[float] = (0.0,)
     ) -> np.ndarray:
         """(L,) log-likelihoods, averaged over the phases and over the scene and its mirror image.
 
@@ -244,32 +276,47 @@ class SkeletonLLM:
         """
         scenes = [self._view(body, start, end, phase) for phase in phases]
         prompt = prompts.label_prompt(scenes[0].seconds)
-        visual = self._visual([*scenes, *(mirrored(scene) for scene in scenes)])
+        images, touched = self._seen(self._with_mirrored(scenes))
+        found = self.model.log_likelihoods(images, prompt, answers, touched)
         straight, swapped = (
-            log_likelihoods(self.model, self.tokenizer, views, prompt, self.trained_labels).double().cpu().numpy()
-            for views in visual.split(len(scenes))
+            views.mean(0).double().cpu().numpy() for views in (found[: len(scenes)], found[len(scenes) :])
         )
-        return (straight + swapped[self._mirrored_labels]) / 2
+        return straight if self.model.open_text else (straight + swapped[self._mirrored_labels]) / 2
+
+    def scores(self, body: Prepared, candidates: Sequence[str], *, quick: bool = False) -> np.ndarray:
+        """(C,) scores of candidate texts, 0 to 1."""
+        return self._scores(self.likelihoods(body, self._asked(candidates), quick=quick), candidates)
+
+    def _asked(self, candidates: Sequence[str]) -> Sequence[str]:
+        """Whose likelihoods tell about the candidates: their own, or those of the labels the model has learned."""
+        return candidates if self.model.open_text else self.trained_labels
 
     def _scores(self, likelihoods: np.ndarray, candidates: Sequence[str]) -> np.ndarray:
-        """(C,) scores of candidate texts, from (W, L) log-likelihoods of the trained labels."""
+        """(C,) scores of candidate texts, from the (W, L) log-likelihoods of `_asked`."""
         probabilities = label_probabilities(likelihoods, self.calibration.temperature)
+        if self.model.open_text:
+            return probabilities
         return candidate_scores(probabilities, self.trained_labels, candidates)
+
+    def _wording(self, text: str) -> str:
+        """What the model wrote, as a person writes it."""
+        return text[:1].upper() + text[1:] if self.model.open_text else sentence(text)
 
     def _told(self, person: Person, body: Prepared, start: float, end: float | None) -> str:
         """What the model writes on a person, which is what it has learned; what was measured on any other body."""
-        if map_rig(person.topology, person.joint_positions()).human:
+        if self.model.open_text or map_rig(person.topology, person.joint_positions()).human:
             return self._caption(body, start, end)
         facts = measure(person, start=start, end=end).sentences()
         return f"No human body: {', '.join(facts) or 'nothing that could be measured'}."
 
     def _caption(self, body: Prepared, start: float, end: float | None) -> str:
         seconds = body_seconds(body) if end is None else end - start
-        return sentence(self.write(body, prompts.caption_prompt(seconds), start=start, end=end))
+        return self._wording(self.write(body, prompts.caption_prompt(seconds), start=start, end=end))
 
     def _unknown_words(self, question: str) -> list[str]:
         words = [word.strip(".,?!;:'\"").lower() for word in question.split()]
-        unknown = [word for word in words if word and self.tokenizer.unk_token_id in word_ids(self.tokenizer, word)]
+        tokenizer = self.model.tokenizer
+        unknown = [word for word in words if word and tokenizer.unk_token_id in word_ids(tokenizer, word)]
         return unknown if len(unknown) * 2 >= len([word for word in words if concepts(word)]) else []
 
 
@@ -279,10 +326,15 @@ def body_seconds(body: Prepared) -> float:
 
 
 def label_probabilities(likelihoods: np.ndarray, temperature: float) -> np.ndarray:
-    """(L,) probabilities: the softmax over labels of (W, L) log-likelihoods, averaged over the parts of a clip."""
+    """(L,) probabilities: the softmax over labels of (W, L) log-likelihoods, averaged over the parts of a clip.
+
+    A part in which no label is possible counts as 0 for each.
+    """
     scaled = likelihoods / temperature
-    scaled = np.exp(scaled - scaled.max(1, keepdims=True))
-    return (scaled / scaled.sum(1, keepdims=True)).mean(0)
+    best = scaled.max(1, keepdims=True)
+    scaled = np.exp(scaled - np.where(np.isfinite(best), best, 0.0))
+    total = scaled.sum(1, keepdims=True)
+    return (scaled / np.where(total > 0, total, 1.0)).mean(0)
 
 
 def distinct_labels(labels: Sequence[str]) -> tuple[str, ...]:
@@ -297,7 +349,9 @@ def load_model(name: str = "default", *, device: str = "auto", seed: int = 0) ->
     """Load a model.
 
     Args:
-        name: "default" (embedded, offline) or the folder of a checkpoint.
+        name: "default" (embedded, offline); the folder of a checkpoint, or of a transformers model; "hf:ORG/NAME", a
+            transformers model from the Hugging Face hub or its cache; "openai:BASE_URL#NAME", a model on a server. After
+            "hf:ORG/NAME#" stands how the model is shown a clip, for example "frames=8,size=224,images,sparse".
         device: "auto", "cpu", "cuda" or "cuda:N".
         seed: of every random choice; the embedded model makes none.
 
@@ -305,14 +359,25 @@ def load_model(name: str = "default", *, device: str = "auto", seed: int = 0) ->
         SkeletonLLMError: no such model or device, or a damaged checkpoint.
     """
     torch.manual_seed(seed)
-    if name.startswith(("hf:", "openai:")):
-        raise SkeletonLLMError(
-            f"the model {name!r} needs an adapter that this version does not have; use 'default' or a folder"
-        )
+    where = device_named(device)
+    weights = torch.float32 if where.type == "cpu" else torch.bfloat16
+    if name.startswith("openai:"):
+        server = ChatServer(name.removeprefix("openai:"))
+        checkpoint = Checkpoint(server, embedded_renderer(server.image_size), embedded_labels())
+        return SkeletonLLM(checkpoint, name, pretrained_sha256(checkpoint, name), where)
+    if name.startswith("hf:"):
+        source, look = parsed_look(name.removeprefix("hf:"))
+        checkpoint = pretrained(source, look, weights)
+        return SkeletonLLM(checkpoint, name, pretrained_sha256(checkpoint, name), where)
     folder = DEFAULT if name == "default" else Path(name)
     if not folder.is_dir():
-        raise SkeletonLLMError(f"there is no model {name!r}: use 'default' or the folder of a checkpoint")
-    return SkeletonLLM(load_checkpoint(folder), name, checkpoint_sha256(folder), device_named(device))
+        raise SkeletonLLMError(
+            f"there is no model {name!r}: use 'default', the folder of a checkpoint, hf:ORG/NAME or openai:BASE_URL#NAME"
+        )
+    if is_pretrained(folder):
+        checkpoint = pretrained(str(folder), Look(), weights)
+        return SkeletonLLM(checkpoint, name, pretrained_sha256(checkpoint, name), where)
+    return SkeletonLLM(load_checkpoint(folder, weights), name, checkpoint_sha256(folder), where)
 
 
 def device_named(name: str) -> torch.device:
@@ -339,6 +404,18 @@ def available_models() -> list[dict[str, str]]:
             "note": "labels, captions, answers and segments on a CPU, offline",
         },
         {"name": "FOLDER", "where": "a checkpoint folder made by `skeletonllm train`", "licence": "yours", "note": ""},
+        {
+            "name": "hf:ORG/NAME",
+            "where": "the Hugging Face hub or its cache",
+            "licence": "its makers'",
+            "note": f"vision-language models of the types {', '.join(FAMILIES)}; see docs/models.md",
+        },
+        {
+            "name": "openai:BASE_URL#NAME",
+            "where": "a server that speaks the chat completions protocol",
+            "licence": "its makers'",
+            "note": "sends the frames of a clip there; the key is in OPENAI_API_KEY",
+        },
     ]
 
 

@@ -24,25 +24,11 @@ needs_blender = pytest.mark.skipif(
 
 NAME = "bl_ext.user_default.skeletonllm"
 
-_PRELUDE = f"""
-import faulthandler, importlib, json, math, os, sys, time
-import bpy
-faulthandler.dump_traceback_later(240, exit=True)
-ARGS = json.loads(sys.argv[1])
-bpy.ops.wm.read_factory_settings(use_empty=True)
-assert bpy.ops.extensions.package_install_files(filepath=ARGS["package"], repo="user_default", enable_on_install=True) \\
-    == {{"FINISHED"}}
-addon = importlib.import_module("{NAME}")
-jobs, preferences, sampling, settings = addon.jobs, addon.preferences, addon.sampling, addon.settings
-scene, ops = bpy.context.scene, bpy.ops.skeletonllm
-prefs = bpy.context.preferences.addons["{NAME}"].preferences
-prefs.address, prefs.token = ARGS.get("address", "http://127.0.0.1:9"), ARGS.get("token", "none")
-results = bpy.context.window_manager.skeletonllm
-
+ARMATURES = """
 def armature(name, bones):
     data = bpy.data.armatures.new(name)
     found = bpy.data.objects.new(name, data)
-    scene.collection.objects.link(found)
+    bpy.context.scene.collection.objects.link(found)
     bpy.context.view_layer.objects.active = found
     bpy.ops.object.mode_set(mode="EDIT")
     for bone, parent, head, tail in bones:
@@ -62,7 +48,25 @@ def keyed(owner, name, bone, part, values, start=1):
         setattr(target, part, value)
         target.keyframe_insert(part, frame=start + frame)
     return action
+"""
+"""Python for a process with bpy: an armature of bones (name, parent, head, tail), and an action with a key a frame."""
 
+_PRELUDE = f"""
+import faulthandler, importlib, json, math, os, sys, time, types
+import bpy
+faulthandler.dump_traceback_later(240, exit=True)
+ARGS = json.loads(sys.argv[1])
+bpy.ops.wm.read_factory_settings(use_empty=True)
+assert bpy.ops.extensions.package_install_files(filepath=ARGS["package"], repo="user_default", enable_on_install=True) \\
+    == {{"FINISHED"}}
+addon = importlib.import_module("{NAME}")
+jobs, preferences, sampling, settings = addon.jobs, addon.preferences, addon.sampling, addon.settings
+scene, ops = bpy.context.scene, bpy.ops.skeletonllm
+prefs = bpy.context.preferences.addons["{NAME}"].preferences
+prefs.address, prefs.token = ARGS.get("address", "http://127.0.0.1:9"), ARGS.get("token", "none")
+results = bpy.context.window_manager.skeletonllm
+
+{ARMATURES}
 def block_counts():
     return {{name: len(getattr(bpy.data, name)) for name in dir(bpy.data)
             if isinstance(getattr(bpy.data, name), bpy.types.bpy_prop_collection)}}

@@ -23,7 +23,7 @@ from skeletonllm_core.media import to_bytes
 from skeletonllm_core.pipeline import load_model
 from skeletonllm_core.remote import wire
 from skeletonllm_core.remote.client import Client, token_path
-from tests.clips import bvh, wave
+from tests.clips import bvh, squat, wave
 from tests.worker import Worker
 
 
@@ -40,7 +40,9 @@ def persons(tmp_path: Path) -> list[sk.Motion]:
     return sk.read(tmp_path / "wave.bvh")
 
 
-def test_every_verb_answers_as_the_model_does(worker: Worker, persons: list[sk.Motion], model: str) -> None:
+def test_every_verb_answers_as_the_model_does(
+    worker: Worker, persons: list[sk.Motion], model: str, tmp_path: Path
+) -> None:
     client, local = Client(worker.address, worker.token), load_model(model)
     (person,) = persons
     # What the wire rounds away changes no word, and no score by more than 0.001.
@@ -51,6 +53,11 @@ def test_every_verb_answers_as_the_model_does(worker: Worker, persons: list[sk.M
     assert [one.score for one in found.alternatives] == pytest.approx(scores, abs=1e-3)
     assert replace(found, score=0.0, alternatives=()) == replace(expected, score=0.0, alternatives=())
     assert client.label(persons, ["walk", "wave"]).text == "wave"
+    (tmp_path / "squat.bvh").write_text(bvh(squat, 1.0))
+    (other,) = sk.read(tmp_path / "squat.bvh")
+    once, often = (local.label(other, quick=quick).score for quick in (True, False))
+    looked_once = client.label(other, quick=True)
+    assert abs(looked_once.score - once) < 1e-3 and abs(looked_once.score - once) < abs(once - often) / 2
     assert client.caption(persons) == local.caption(person)
     assert client.ask(person, "Which hand is raised?") == local.ask(person, "Which hand is raised?")
     (part,) = client.segment(sk.Clip("clip", list(persons)), ["wave", "walk"])

@@ -221,7 +221,7 @@ def test_the_same_clip_gives_the_same_answer(model: SkeletonLLM) -> None:
 
 def test_models_that_are_not_there(tmp_path: Path) -> None:
     for name, says in (
-        ("hf:some/model", "adapter"),
+        ("hf:some/model#fast", "unknown"),
         (str(tmp_path / "none"), "no model"),
         (str(tmp_path), "no SkeletonLLM"),
     ):

@@ -366,7 +366,7 @@ def test_openapi_describes_the_messages_that_travel(worker: Worker, tmp_path: Pa
     document = worker.ask("/openapi.json").json
     clip = wire.question_to_json(clip_of(tmp_path))
     options = {
-        "/v1/label": {"labels": ["walk"], "top": 2, "explain": True},
+        "/v1/label": {"labels": ["walk"], "top": 2, "explain": True, "quick": True},
         "/v1/ask": {"question": "Which hand is raised?"},
         "/v1/segment": {"labels": None},
         "/v1/render": {"size": 32, "frames": 2},
@@ -460,21 +460,6 @@ def test_half_open_and_slow_clients_block_nobody(worker: Worker) -> None:
     assert worker.ask("/v1/label", message()).status == 200
     for connection in (*silent, partial, *slow):
         connection.close()
-
-
-def test_thousands_of_connections_do_not_lock_others_out(worker: Worker) -> None:
-    held: list[socket.socket] = []
-    for _ in range(6):
-        held += [worker.connect() for _ in range(100)]
-        assert worker.ask("/v1/info", message()).status == 200
-        # A descriptor each, here and there: let the oldest go, as the worker did long ago.
-        while len(held) > 450:
-            held.pop(0).close()
-    for connection in held:
-        connection.close()
-    for _ in range(2500):
-        worker.connect().close()
-    assert worker.ask("/v1/label", message()).status == 200
 
 
 @pytest.mark.slow

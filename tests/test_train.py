@@ -13,10 +13,9 @@ import pytest
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.canonical import mirrored, moments, place, prepare, sample
 from skeletonllm_core.motion.skeleton import BodyPart
-from skeletonllm_core.train import trainer
+from skeletonllm_core.train import draws, trainer
 from skeletonllm_core.train.augment import Augmentation, varied_frames, with_other_manner, without_joints
 from skeletonllm_core.train.corpus import TEST, TRAIN, VALIDATION, data_hash, read_packs
-from skeletonllm_core.train.evaluate import interval
 from skeletonllm_core.train.items import LONGEST_WINDOW, windows
 from skeletonllm_core.train.procedural import ACTIONS, make_motion
 from skeletonllm_core.train.recipe import Recipe, read_recipe
@@ -31,17 +30,13 @@ def small(out: Path, **changes) -> Recipe:
     return replace(recipe, **changes)
 
 
-def losses(out: Path) -> dict[int, float]:
-    return {row["step"]: row["label"] for row in map(json.loads, (out / "log.jsonl").read_text().splitlines())}
-
-
 def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch) -> None:
     whole = trainer.train(small(tmp_path / "whole"), say=lambda text: None)
 
     class Stopped(Exception):
         pass
 
-    kept = trainer.draw_sample
+    kept = draws.draw_sample
     calls = 0
 
     def stopping(*arguments):
@@ -51,10 +46,10 @@ def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, mon
             raise Stopped
         return kept(*arguments)
 
-    monkeypatch.setattr(trainer, "draw_sample", stopping)
+    monkeypatch.setattr(draws, "draw_sample", stopping)
     with pytest.raises(Stopped):
         trainer.train(small(tmp_path / "cut"), say=lambda text: None)
-    monkeypatch.setattr(trainer, "draw_sample", kept)
+    monkeypatch.setattr(draws, "draw_sample", kept)
     cut = trainer.train(small(tmp_path / "cut"), say=lambda text: None)
     for name in ("model.safetensors", "renderer.safetensors"):
         assert (whole / name).read_bytes() == (cut / name).read_bytes()
@@ -69,7 +64,9 @@ def test_training_learns(tmp_path: Path) -> None:
 
 
 def test_a_mix_without_clips_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SkeletonLLMError, match="'bandai2', but no clip"):
+    with pytest.raises(
+        SkeletonLLMError, match="'bandai2', but no clip that the stage 'pretrain' can use comes from there"
+    ):
         trainer.train(small(tmp_path, mix={"procedural": 0.5, "bandai2": 0.5}), say=lambda text: None)
 
 
@@ -149,25 +146,21 @@ def test_half_present_packs_are_refused(pack: Path, tmp_path: Path) -> None:
 def test_no_clip_of_the_test_split_is_trained_on(shared_data: Path) -> None:
     names = {clip.name: clip.split for clip in read_packs(shared_data)}
     assert {TRAIN, VALIDATION, TEST} == set(names.values())
-    from skeletonllm_core.train import items
+    for hold_out in (True, False):
+        trained, chosen = trainer.load_clips(Recipe(out=Path("unused"), data=shared_data, hold_out=hold_out))
+        assert {names[clip.name] for clip in trained} == ({TRAIN} if hold_out else {TRAIN, VALIDATION})
+        assert {names[clip.name] for clip in chosen} == {VALIDATION} and len(trained) > 2000
 
-    class Seen(Exception):
-        pass
 
-    trained: list[str] = []
-    original = items.item_of
-
-    def spy(clip, rig, rng):
-        trained.append(clip.name)
-        return original(clip, rig, rng)
-
-    items.item_of = spy
-    try:
-        trainer.load_items(Recipe(out=Path("unused"), data=shared_data, procedural=1, mix={}))
-    finally:
-        items.item_of = original
-    assert TEST not in {names[name] for name in trained if name in names}
-    assert len(trained) > 2000
+def test_labels_of_ones_own_are_learned_as_they_are(root: Path, tmp_path: Path) -> None:
+    rows = (root / "examples" / "labels.csv").read_text().splitlines()[1:4]
+    files, labels = [row.split(",")[0] for row in rows], ["Flamingo Dance", "walking", "sit down"]
+    table = "".join(f"{file},{label},train\n" for file, label in zip(files, labels, strict=True))
+    (tmp_path / "labels.csv").write_text("path,label,split\n" + table)
+    (tmp_path / "clips").symlink_to(root / "examples" / "clips")
+    training, _ = trainer.load_items(Recipe(out=Path("unused"), data=tmp_path, procedural=1))
+    assert [item.label for item in training[:3]] == ["flamingo dance", "walk", "sit down"]
+    assert training[3].source == "procedural"
 
 
 def body(action: str = "wave right hand"):
@@ -273,8 +266,3 @@ def test_captions_do_not_repeat_themselves() -> None:
     assert "jumps and raises both hands ." in caption("jump", ("jumps up", "raises both hands", "bends forward"), rng)
     assert "kicks with the left foot ." in caption("kick", ("kicks forward with the left foot",), rng)
     assert "walks forward, turning left ." in caption(None, ("walks forward", "turning left"), rng)
-
-
-def test_interval() -> None:
-    low, high = interval(95, 100)
-    assert low == pytest.approx(0.8882, abs=1e-3) and high == pytest.approx(0.9785, abs=1e-3)

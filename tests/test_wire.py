@@ -250,6 +250,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("label", message(top=0), '"top" must lie in 1..1000'),
     ("label", message(top=2.0), '"top" must be a whole number'),
     ("label", message(explain=1), '"explain" must be true or false'),
+    ("label", message(quick=None), '"quick" must be true or false'),
     ("ask", message(), 'lacks the key "question"'),
     ("ask", message(question=None), '"question" must be a text, got null'),
     ("render", message(size=4096), '"size" must lie in 16..1024'),

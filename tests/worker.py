@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
-START_SECONDS = 120
+START_SECONDS = 240
 
 
 class Reply(NamedTuple):

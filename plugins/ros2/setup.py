@@ -15,6 +15,7 @@ setup(
     ],
     entry_points={"console_scripts": [f"labeler = {NAME}.ros_node:main"]},
     install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},
     zip_safe=True,
     license="Apache-2.0",
 )

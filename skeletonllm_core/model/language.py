@@ -93,29 +93,50 @@ def log_likelihoods(
     The prompt is read once for all answers.
 
     Args:
-        visual: (V, T, width) visual tokens: V views of one clip, whose log-likelihoods are averaged.
+        visual: (V, T, width) visual tokens of V views.
         prompt: what is asked.
         answers: candidate texts.
 
     Returns:
-        (number of answers,) float32 natural logarithms.
+        (V, number of answers) float32 natural logarithms.
     """
-    views = len(visual)
-    prompt_ids = torch.tensor([word_ids(tokenizer, prompt)] * views, device=visual.device)
+    prompt_ids = torch.tensor([word_ids(tokenizer, prompt)] * len(visual), device=visual.device)
     state = model.read(visual, prompt_ids)
-    rows = [[*word_ids(tokenizer, answer), tokenizer.eos_token_id] for answer in answers]
-    longest = max(len(row) for row in rows)
-    padded = torch.full((len(rows), longest), int(tokenizer.pad_token_id), device=visual.device)
-    for index, row in enumerate(rows):
-        padded[index, : len(row)] = torch.tensor(row)
-    real = padded != tokenizer.pad_token_id
-    first = torch.log_softmax(model.next_word_logits(state.hidden[:, -1]), -1)
-    scores = first[:, padded[:, 0]]
-    if longest > 1:
-        state.cache.batch_repeat_interleave(len(rows))
-        following = model.read(None, padded[:, :-1].repeat(views, 1), state.cache)
-        later = torch.log_softmax(model.next_word_logits(following.hidden), -1)
-        later = later.gather(-1, padded[:, 1:].repeat(views, 1)[..., None])[..., 0]
-        later = (later * real[:, 1:].repeat(views, 1)).sum(-1).view(views, len(rows))
-        scores = scores + later
-    return scores.mean(0).float()
+    hidden = state.hidden[:, -1:]
+    tree = _WordTree([[*word_ids(tokenizer, answer), int(tokenizer.eos_token_id)] for answer in answers])
+    if tree.words:
+        hidden = torch.cat([hidden, model.read_tree(tree.words, tree.above, len(visual), state.cache).hidden], 1)
+    scores = torch.log_softmax(model.next_word_logits(hidden), -1)
+    owners, places, words = torch.tensor(tree.steps, device=visual.device).T
+    sums = scores.new_zeros(len(visual), len(answers)).index_add_(1, owners, scores[:, places, words])
+    return sums.float()
+
+
+class _WordTree:
+    """Answers that begin with the same words share them, so that each beginning is read once.
+
+    Args:
+        rows: token ids of each answer.
+
+    Attributes:
+        words: the word that each beginning ends with; no beginning is a whole answer.
+        above: the beginning that each one goes on from, -1 for none.
+        steps: (answer, place, word): of each word of each answer, the place that predicts it. 0 is the prompt, k + 1 is
+            beginning k.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
+        self.words: list[int] = []
+        self.above: list[int] = []
+        self.steps: list[tuple[int, int, int]] = []
+        known: dict[tuple[int, ...], int] = {}
+        for owner, row in enumerate(rows):
+            place = -1
+            for index, word in enumerate(row):
+                self.steps.append((owner, place + 1, word))
+                beginning = tuple(row[: index + 1])
+                if index + 1 < len(row) and beginning not in known:
+                    known[beginning] = len(self.words)
+                    self.words.append(word)
+                    self.above.append(place)
+                place = known.get(beginning, -1)

@@ -308,7 +308,13 @@ def candidate_scores(probabilities: np.ndarray, labels: Sequence[str], candidate
     Returns:
         (C,) scores, each 0 to 1; together at most the sum of the probabilities.
     """
+    return _shares(tuple(labels), tuple(candidates)) @ probabilities
+
+
+@lru_cache(maxsize=64)
+def _shares(labels: tuple[str, ...], candidates: tuple[str, ...]) -> np.ndarray:
+    """(C, L) how much of each label's probability each candidate gets; the same lists are asked about again and again."""
     table = np.array([[match(candidate, label) for label in labels] for candidate in candidates])
     best = table.max(0)
     shares = (table == best) & (best > 0)
-    return (table * shares / np.maximum(shares.sum(0), 1)) @ probabilities
+    return table * shares / np.maximum(shares.sum(0), 1)

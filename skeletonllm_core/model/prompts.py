@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LABEL = "{seconds} seconds . what is the action ?"
 CAPTION = "{seconds} seconds . describe the motion ."
 ASK = "{seconds} seconds . {question}"
+CHOICE = "which of these is the action : {labels} ?"
+YES_NO = "is this the action {label} ?"
+RATIONALE = "explain step by step what happens , and name the action ."
 
 
 def seconds_in_words(seconds: float) -> str:
@@ -25,3 +30,18 @@ def caption_prompt(seconds: float) -> str:
 def ask_prompt(seconds: float, question: str) -> str:
     """Asks a user's question."""
     return ASK.format(seconds=seconds_in_words(seconds), question=question.strip())
+
+
+def choice_prompt(seconds: float, labels: Sequence[str]) -> str:
+    """Asks for the action among listed labels; the answer is one of them."""
+    return ask_prompt(seconds, CHOICE.format(labels=" , ".join(labels)))
+
+
+def yes_no_prompt(seconds: float, label: str) -> str:
+    """Asks whether the action is this one; the answer is yes or no."""
+    return ask_prompt(seconds, YES_NO.format(label=label))
+
+
+def rationale_prompt(seconds: float) -> str:
+    """Asks for the steps of the motion; the answer ends with "Label: " and the action."""
+    return ask_prompt(seconds, RATIONALE)

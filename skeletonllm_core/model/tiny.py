@@ -6,6 +6,7 @@ answers. It is small enough to train on a CPU and to label a clip in a fraction 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +144,34 @@ class TinySkeletonLM(PreTrainedModel):
         if visual is not None:
             embedded = torch.cat([visual, embedded], dim=1)
         output = self.language.model(inputs_embeds=embedded, past_key_values=cache, use_cache=True)
+        return TextState(output.last_hidden_state, output.past_key_values)
+
+    def read_tree(self, words: Sequence[int], above: Sequence[int], views: int, cache: DynamicCache) -> TextState:
+        """Read further words after a cache, where each goes on from an earlier one: all beginnings of many texts at once.
+
+        Args:
+            words: N token ids.
+            above: the word that each goes on from (an index below its own), -1 where it follows the cache.
+            views: B rows of the cache, which all go on with the same words.
+            cache: of what was read before; it grows by N and is of no further use.
+        """
+        past, count = cache.get_seq_length(), len(words)
+        sees = torch.eye(count, dtype=torch.bool)
+        depth = torch.zeros(count, dtype=torch.long)
+        for word, before in enumerate(above):
+            if before >= 0:
+                sees[word] |= sees[before]
+                depth[word] = depth[before] + 1
+        embedded = self.language.get_input_embeddings()(torch.tensor([list(words)] * views, device=self.device))
+        mask = torch.zeros(count, past + count, dtype=embedded.dtype)
+        mask[:, past:].masked_fill_(~sees, torch.finfo(embedded.dtype).min)
+        output = self.language.model(
+            inputs_embeds=embedded,
+            attention_mask=mask.to(self.device)[None, None].expand(views, 1, -1, -1),
+            position_ids=(past + depth).to(self.device)[None].expand(views, -1),
+            past_key_values=cache,
+            use_cache=True,
+        )
         return TextState(output.last_hidden_state, output.past_key_values)
 
     def next_word_logits(self, hidden: Tensor) -> Tensor:

@@ -18,10 +18,11 @@ from skeletonllm_core.motion.footwork import SIDES, Footwork, Jump, Kick, Plant,
 from skeletonllm_core.motion.handwork import BothHands, Hand, both_hands, hand
 from skeletonllm_core.motion.motion import Motion, Person
 from skeletonllm_core.motion.orientation import body_height
+from skeletonllm_core.motion.reasoning import explain
 from skeletonllm_core.motion.rig import RigMap, map_rig
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.motion.tracks import RATE, Tracks, path, runs, smoothed, speed, tracks
-from skeletonllm_core.motion.wording import caption_clauses, explain, sentences
+from skeletonllm_core.motion.wording import caption_clauses, sentences
 
 __all__ = [
     "BothHands",

@@ -22,18 +22,40 @@ def forward_kinematics(
         positions (T, J, 3) [m] and world rotations (T, J, 4).
     """
     frames, joints = rotations.shape[:2]
-    positions = np.empty((joints, frames, 3))
-    world = np.empty((joints, frames, 4))
-    local = np.ascontiguousarray(np.moveaxis(rotations, 1, 0))
-    steps = np.moveaxis(np.broadcast_to(offsets, (frames, joints, 3)), 1, 0)
+    # Components first and all joints of one depth at once: few, long, contiguous operations.
+    local = np.ascontiguousarray(np.asarray(rotations, dtype=np.float64).transpose(2, 1, 0))
+    steps = np.asarray(offsets, dtype=np.float64)
+    steps = np.ascontiguousarray((steps if steps.ndim == 3 else steps[None]).transpose(2, 1, 0))
+    positions, world = np.empty((3, joints, frames)), np.empty((4, joints, frames))
+    for level in _levels(parents):
+        above = parents[level]
+        if above[0] < 0:
+            positions[:, level] = steps[:, level]
+            positions[:, 0] = np.asarray(root_translation).T
+            world[:, level] = local[:, level]
+            continue
+        w, x, y, z = world[:, above]
+        a, b, c, d = local[:, level]
+        world[0, level] = w * a - x * b - y * c - z * d
+        world[1, level] = w * b + x * a + y * d - z * c
+        world[2, level] = w * c - x * d + y * a + z * b
+        world[3, level] = w * d + x * c - y * b + z * a
+        i, j, k = steps[:, level]
+        # v + 2 (w (u × v) + u × (u × v)) of the quaternion (w, u).
+        p, q, r = 2 * (y * k - z * j), 2 * (z * i - x * k), 2 * (x * j - y * i)
+        positions[0, level] = positions[0, above] + i + w * p + y * r - z * q
+        positions[1, level] = positions[1, above] + j + w * q + z * p - x * r
+        positions[2, level] = positions[2, above] + k + w * r + x * q - y * p
+    return np.ascontiguousarray(positions.transpose(2, 1, 0)), np.ascontiguousarray(world.transpose(2, 1, 0))
+
+
+def _levels(parents: np.ndarray) -> list[np.ndarray]:
+    """The joints of each depth, from the roots down."""
+    depth = np.zeros(len(parents), dtype=np.int64)
     for joint, parent in enumerate(parents):
-        if parent < 0:
-            positions[joint] = root_translation if joint == 0 else steps[joint]
-            world[joint] = local[joint]
-        else:
-            positions[joint] = positions[parent] + rotation.rotate(world[parent], steps[joint])
-            world[joint] = rotation.multiply(world[parent], local[joint])
-    return np.ascontiguousarray(np.moveaxis(positions, 0, 1)), np.ascontiguousarray(np.moveaxis(world, 0, 1))
+        if parent >= 0:
+            depth[joint] = depth[parent] + 1
+    return [np.flatnonzero(depth == level) for level in range(depth.max(initial=-1) + 1)]
 
 
 def rotations_from_positions(

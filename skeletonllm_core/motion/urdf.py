@@ -8,6 +8,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 from xml.parsers import expat
@@ -24,6 +25,9 @@ FORMAT = "urdf"
 _MOST_BYTES = 64 << 20
 _DEEPEST = 100
 _IMPLAUSIBLE = 1e6
+_BEYOND = 1e-6
+"""A value this little beyond a limit [rad or m] is one that was rounded."""
+
 _MOVING = ("revolute", "continuous", "prismatic")
 _STILL = ("fixed", "floating")
 """A floating joint is moved with the root, so nothing is left for it to do."""
@@ -53,6 +57,7 @@ class Robot:
         axes: (L, 3) unit vectors in the joint's frame.
         mimics: joints that follow another one.
         masses: (L, 3) [m], centre of mass in the link's frame, NaN where the file gives none.
+        limits: (L, 2) least and greatest value of each joint [rad or m], infinite where it has none.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Robot:
     axes: np.ndarray
     mimics: Mapping[str, Mimic]
     masses: np.ndarray
+    limits: np.ndarray
 
     @property
     def dofs(self) -> tuple[str, ...]:
@@ -114,28 +120,59 @@ class Robot:
         if stray:
             raise TopologyError(f"the robot {self.name!r} has no moving joint {stray[0]!r}")
         frames = len(root_translation)
-        rest = np.empty((len(self.links), 4))
-        offsets = np.zeros((len(self.links), 3))
-        local = np.empty((frames, len(self.links), 4))
-        sliding = np.zeros((frames, len(self.links), 3))
-        for link, parent in enumerate(self.parents):
-            if parent < 0:
-                rest[link] = (1.0, 0.0, 0.0, 0.0)
+        offsets, axes = self._at_zero
+        local = np.zeros((frames, len(self.links), 4))
+        local[..., 0] = 1.0
+        moved = None
+        for link, kind in enumerate(self.kinds):
+            if self.parents[link] < 0:
                 local[:, link] = rotation.normalize(root_rotation)
-                continue
-            # Frames are turned so that all of them agree with the root's at zero: rest rotations are then identity.
-            frame = rotation.multiply(rest[parent], self.turns[link])
-            rest[link] = rotation.normalize(frame)
-            offsets[link] = rotation.rotate(rest[parent], self.origins[link])
-            axis = rotation.rotate(rest[link], self.axes[link])
-            value = self._value(self.joints[link], values, frames)
-            if self.kinds[link] == "prismatic":
-                sliding[:, link] = value[:, None] * axis
-            turns = self.kinds[link] in ("revolute", "continuous")
-            local[:, link] = rotation.from_axis_angle(axis, value if turns else np.zeros(frames))
+            elif kind in _MOVING:
+                value = self._value(self.joints[link], values, frames)
+                if kind != "prismatic":
+                    local[:, link] = rotation.from_axis_angle(axes[link], value)
+                elif value.any():
+                    moved = np.broadcast_to(offsets, (frames, *offsets.shape)).copy() if moved is None else moved
+                    moved[:, link] += value[:, None] * axes[link]
         skeleton = Skeleton(Topology(self.name, self.links, self.parents), offsets)
-        moved = offsets + sliding if sliding.any() else None
         return Motion(skeleton, local, np.asarray(root_translation, dtype=np.float64), fps, name, moved)
+
+    def within_limits(self, joint: str, values: np.ndarray) -> tuple[np.ndarray, bool]:
+        """The values of a joint, held between its limits.
+
+        Args:
+            joint: its name.
+            values: (T,) [rad or m].
+
+        Returns:
+            (T,) values, and whether any had to be held. An angle is first turned by whole turns, where that brings it
+            between the limits.
+        """
+        place = self.joints.index(joint)
+        low, high = self.limits[place]
+        outside = (values < low) | (values > high)
+        if not outside.any():
+            return values, False
+        if self.kinds[place] == "revolute":
+            middle = (low + high) / 2
+            values = np.where(outside, middle + (values - middle + np.pi) % (2 * np.pi) - np.pi, values)
+        held = np.clip(values, low, high)
+        return held, bool((np.abs(held - values) > _BEYOND).any())
+
+    @cached_property
+    def _at_zero(self) -> tuple[np.ndarray, np.ndarray]:
+        """(L, 3) offsets and (L, 3) axes of the joints in the root's axes, with the robot at zero.
+
+        Frames are turned so that all of them agree with the root's at zero: rest rotations are then identity.
+        """
+        rest = np.tile([1.0, 0.0, 0.0, 0.0], (len(self.links), 1))
+        offsets, axes = np.zeros((len(self.links), 3)), np.zeros((len(self.links), 3))
+        for link, parent in enumerate(self.parents):
+            if parent >= 0:
+                rest[link] = rotation.normalize(rotation.multiply(rest[parent], self.turns[link]))
+                offsets[link] = rotation.rotate(rest[parent], self.origins[link])
+                axes[link] = rotation.rotate(rest[link], self.axes[link])
+        return offsets, axes
 
     def _value(self, joint: str, values: Mapping[str, np.ndarray], frames: int) -> np.ndarray:
         """(T,) value of one joint, through what it mimics."""
@@ -272,6 +309,7 @@ class _Reader:
         origins, masses = np.zeros((count, 3)), np.full((count, 3), np.nan)
         turns, axes = np.tile([1.0, 0.0, 0.0, 0.0], (count, 1)), np.tile([1.0, 0.0, 0.0], (count, 1))
         joints, kinds = [""] * count, [""] * count
+        limits = np.tile([-np.inf, np.inf], (count, 1))
         mimics: dict[str, Mimic] = {}
         for row, index in enumerate(order):
             link = listed[index]
@@ -299,6 +337,12 @@ class _Reader:
                 if length < 1e-9 and kinds[row] in _MOVING:
                     self.fail(f"the axis of joint {joints[row]!r} has no direction", axis)
                 axes[row] = found / max(length, 1e-9)
+            limit = joint.find("limit")
+            if limit is not None and kinds[row] in ("revolute", "prismatic"):
+                low, high = self.number(limit, "lower", 0.0), self.number(limit, "upper", 0.0)
+                # Both are zero by default, and then they say nothing.
+                if low < high:
+                    limits[row] = low, high
             mimic = joint.find("mimic")
             if mimic is not None:
                 mimics[joints[row]] = Mimic(
@@ -321,6 +365,7 @@ class _Reader:
             axes,
             mimics,
             masses,
+            limits,
         )
 
     def child(self, element: ET.Element, tag: str) -> ET.Element:

@@ -1,4 +1,4 @@
-"""Measured facts in plain words: sentences, caption clauses, a step-by-step reason."""
+"""Measured facts in plain words: sentences and caption clauses."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Event:
 
     Attributes:
         at_s: when it happens or begins [s]; what holds for the whole clip has the clip's start or end.
+        kind: what sort of thing it is: "travel", "stay", "walking", "running", "steps", "turn", "jump", "hips",
+            "posture", "tumble", "lean", "wave", "raise", "low", "clap", "thrust", "reach", "kick", "lift", "still", "most".
         weight: how telling it is; the lightest are left out first.
         text: "raises the right hand above the head at 0.6 s"; of the person unless `subject` says otherwise.
         clause: short form for a caption ("raises the right hand"), "" where a caption would not say it.
@@ -27,6 +29,7 @@ class Event:
     """
 
     at_s: float
+    kind: str
     weight: float
     text: str
     clause: str = ""
@@ -129,19 +132,20 @@ def _travel_events(facts: Facts) -> list[Event]:
             text = f"moves {way + ' ' if way else ''}along a path of {metres(facts.path)} in {seconds:.1f} s"
         else:
             text = f"moves {way + ' ' if way else ''}{metres(facts.distance)} in {seconds:.1f} s"
-        found.append(Event(0.0, weight, text, clause, state=True))
+        found.append(Event(0.0, "travel", weight, text, clause, state=True))
     elif facts.distance < 0.15 * height and facts.path < 0.6 * height:
         in_place = f"{verb} in place" if facts.gait and (facts.steps or 0) >= 4 else ""
-        found.append(Event(0.0, 8.0 if in_place else 2.0, "stays in place", in_place, state=True))
+        found.append(Event(0.0, "stay", 8.0 if in_place else 2.0, "stays in place", in_place, state=True))
     if facts.steps and facts.steps >= 2 and (facts.gait or moved):
         doing = {"walk": ", walking", "run": ", running", None: ""}[facts.gait]
-        found.append(Event(0.01, 7.0 if facts.gait else 3.0, f"takes {facts.steps} steps{doing}", state=True))
+        kind = {"walk": "walking", "run": "running", None: "steps"}[facts.gait]
+        found.append(Event(0.01, kind, 7.0 if facts.gait else 3.0, f"takes {facts.steps} steps{doing}", state=True))
     if facts.turn is not None and facts.turn_side is not None:
         joined = moved and verb != "moves"
         clause = f"turning {facts.turn_side}" if joined else f"turns {facts.turn_side}"
         sure = abs(facts.turn) >= 40
         text = f"turns {facts.turn_side} by about {degrees(facts.turn)}"
-        found.append(Event(0.02, 8.5 if sure else 3.0, text, clause if sure else "", state=moved))
+        found.append(Event(0.02, "turn", 8.5 if sure else 3.0, text, clause if sure else "", state=moved))
     return found
 
 
@@ -155,7 +159,7 @@ def _jump_events(facts: Facts) -> list[Event]:
         text = f"leaves the ground once, {metres(top)} high, {_at(first)}"
     else:
         text = f"leaves the ground {times(len(jumps))}, up to {metres(top)} high"
-    return [Event(first, 9.5, text, "jumps" if len(jumps) == 1 else "jumps up and down")]
+    return [Event(first, "jump", 9.5, text, "jumps" if len(jumps) == 1 else "jumps up and down")]
 
 
 def _hip_events(facts: Facts) -> list[Event]:
@@ -180,15 +184,15 @@ def _hip_events(facts: Facts) -> list[Event]:
                 clause = "crouches or sits down"
             elif end == "on all fours":
                 clause = "goes down on all fours"
-        found.append(Event(when, 8.0 if clause else 4.0, text, clause))
+        found.append(Event(when, "hips", 8.0 if clause else 4.0, text, clause))
     elif rise > 0.12 * height:
         up = {"lying": "gets up", "on all fours": "gets up", "crouching or sitting": "stands up"}
         clause, when = up.get(start or "", ""), facts.hips_rise_at_s or 0.0
-        found.append(Event(when, 8.0 if clause else 4.0, f"raises the hips by {metres(rise)}", clause))
+        found.append(Event(when, "hips", 8.0 if clause else 4.0, f"raises the hips by {metres(rise)}", clause))
     if start is not None and end is not None and start != end:
-        found.append(Event(0.0, 4.5, f"starts {start} and ends {end}", state=True))
+        found.append(Event(0.0, "posture", 4.5, f"starts {start} and ends {end}", state=True))
     elif start is not None and start == end and start != "standing":
-        found.append(Event(0.0, 4.0, f"is {start} at the start and at the end", state=True))
+        found.append(Event(0.0, "posture", 4.0, f"is {start} at the start and at the end", state=True))
     return found
 
 
@@ -197,7 +201,7 @@ def _lean_events(facts: Facts) -> list[Event]:
         way = "forward" if facts.tumble > 0 else "backward"
         when = facts.action[0] if facts.action else 0.0
         clause = f"{'flips' if facts.airborne else 'rolls'} {way}"
-        return [Event(when, 9.6, f"turns head over heels {way} {_once(abs(facts.tumble))}", clause)]
+        return [Event(when, "tumble", 9.6, f"turns head over heels {way} {_once(abs(facts.tumble))}", clause)]
     if not facts.lean or {"lying", "upside down"} & {*facts.postures, facts.posture_start, facts.posture_end}:
         return []
     name, lean = max(facts.lean.items(), key=lambda item: item[1].degrees)
@@ -206,7 +210,8 @@ def _lean_events(facts: Facts) -> list[Event]:
     way = name if name in ("forward", "backward") else f"to the {name}"
     verb = "bends" if lean.degrees >= 45 else "leans"
     text = f"{verb} the trunk {way} by up to {degrees(lean.degrees)} {_at(lean.at_s)}"
-    return [Event(lean.at_s, 7.5 if lean.degrees >= 45 else 3.5, text, f"bends {way}" if lean.degrees >= 45 else "")]
+    clause = f"bends {way}" if lean.degrees >= 45 else ""
+    return [Event(lean.at_s, "lean", 7.5 if lean.degrees >= 45 else 3.5, text, clause)]
 
 
 def _raise_text(sides: tuple[str, ...], level: str, at_s: float, starts: bool, ends: bool) -> str:
@@ -227,7 +232,7 @@ def _hand_events(facts: Facts) -> list[Event]:
         hands = [facts.hands[side] for side in sides]
         begin = min(max(hand.waves_at_s or 0.0, (hand.raised_at_s or 0.0) + 0.01) for hand in hands)
         doing = f"waves {_hands(sides)}"
-        found.append(Event(begin, 9.2, f"{doing} {times(max(waving.values()))}", doing))
+        found.append(Event(begin, "wave", 9.2, f"{doing} {times(max(waving.values()))}", doing))
     up = [side for side in SIDES if raised[side] and facts.hands[side].raised is not None]
     groups: list[tuple[str, ...]] = [(side,) for side in up]
     if len(up) == 2:
@@ -246,20 +251,22 @@ def _hand_events(facts: Facts) -> list[Event]:
         clause += " up" if starts and ends else ""
         if set(sides) & set(waving):
             clause = ""
-        found.append(Event(when, 8.8, _raise_text(sides, level, when, starts, ends), clause))
+        found.append(Event(when, "raise", 8.8, _raise_text(sides, level, when, starts, ends), clause))
     low = [side for side in SIDES if raised[side] is False]
     if len(low) == 2:
-        found.append(Event(facts.seconds, 2.0, "both hands stay below the shoulders", subject="both hands", state=True))
+        text = "both hands stay below the shoulders"
+        found.append(Event(facts.seconds, "low", 2.0, text, subject="both hands", state=True))
     elif low:
         text = f"{low[0]} hand stays below the shoulder"
-        found.append(Event(facts.seconds, 6.0, text, subject=f"{low[0]} hand", state=True))
+        found.append(Event(facts.seconds, "low", 6.0, text, subject=f"{low[0]} hand", state=True))
     if facts.gait is None:
         found += _reach_events(facts, [side for side in SIDES if side not in waving], height)
     claps, when = clapping(facts), facts.together.claps_at_s or 0.0
     if claps:
         often = times(claps) if claps > 1 else _at(when)
         clause = "claps the hands" if claps > 1 else "brings the hands together"
-        found.append(Event(when, 8.82, f"brings the hands together {often}", "" if len(waving) == 2 else clause))
+        clause = "" if len(waving) == 2 else clause
+        found.append(Event(when, "clap", 8.82, f"brings the hands together {often}", clause))
     return found
 
 
@@ -271,7 +278,7 @@ def _reach_events(facts: Facts, sides: list[str], height: float) -> list[Event]:
         if hand.thrusts and hand.thrust in ("forward", "outward") and hand.thrust_at_s is not None:
             doing = f"thrusts the {side} hand {_EXCURSION[hand.thrust]}"
             often = _at(hand.thrust_at_s) if hand.thrusts == 1 else times(hand.thrusts)
-            found.append(Event(hand.thrust_at_s, 8.7, f"{doing} {often}", doing))
+            found.append(Event(hand.thrust_at_s, "thrust", 8.7, f"{doing} {often}", doing))
     far = [side for side in sides if (facts.hands[side].excursion_distance or 0.0) > 0.22 * height]
     together = len(far) == 2 and facts.hands["left"].excursion == facts.hands["right"].excursion
     for group in [("left", "right")] if together else [(side,) for side in far]:
@@ -284,7 +291,9 @@ def _reach_events(facts: Facts, sides: list[str], height: float) -> list[Event]:
         if raised and way == "up":
             continue
         weight = (4.0 if raised else 5.5) + min(distance / height, 1.0) * 0.01
-        found.append(Event(when, weight, f"{doing} by {metres(distance)} {_at(when)}", "" if raised else doing))
+        found.append(
+            Event(when, "reach", weight, f"{doing} by {metres(distance)} {_at(when)}", "" if raised else doing)
+        )
     return found
 
 
@@ -295,11 +304,12 @@ def _foot_events(facts: Facts) -> list[Event]:
         for kick in foot.kicks or ():
             way = kick.direction
             text = f"{side} foot kicks {way}, up to {kick.level} height, {_at(kick.at_s)}"
-            found.append(Event(kick.at_s, 9.3, text, f"kicks {way} with the {side} foot", subject=f"{side} foot"))
+            clause = f"kicks {way} with the {side} foot"
+            found.append(Event(kick.at_s, "kick", 9.3, text, clause, subject=f"{side} foot"))
         if not foot.kicks and facts.gait is None and not facts.airborne and (foot.lift or 0.0) > 0.14 * height:
             text = f"lifts the {side} foot {metres(foot.lift or 0.0)} off the ground {_at(foot.lift_at_s or 0.0)}"
             clause = f"lifts the {side} foot" if "standing" in facts.postures else ""
-            found.append(Event(foot.lift_at_s or 0.0, 5.0, text, clause))
+            found.append(Event(foot.lift_at_s or 0.0, "lift", 5.0, text, clause))
     return found
 
 
@@ -308,12 +318,12 @@ def _overall_events(facts: Facts) -> list[Event]:
     height = facts.height or 1.7
     if facts.stillness is not None and facts.stillness > 0.9:
         posture = {"standing": "stands still", "lying": "lies still"}.get(facts.posture_start or "", "keeps still")
-        found.append(Event(0.0, 3.0, posture + " most of the time", posture, state=True))
+        found.append(Event(0.0, "still", 3.0, posture + " most of the time", posture, state=True))
     clear_first = len(facts.paths) >= 2 and facts.paths[0] > 1.25 * facts.paths[1] and facts.paths[0] > 0.3 * height
     if clear_first:
         first = facts.ranking[0]
         text = f"{first} moves most, {metres(facts.paths[0])} in all"
-        found.append(Event(facts.seconds, 4.2, text, subject=first, state=True))
+        found.append(Event(facts.seconds, "most", 4.2, text, subject=first, state=True))
     return found
 
 
@@ -331,11 +341,16 @@ def events(facts: Facts) -> list[Event]:
     return sorted(found, key=lambda event: event.at_s)
 
 
-def sentences(facts: Facts) -> tuple[str, ...]:
-    """The most telling facts, at most ten, in order of time."""
+def telling_events(facts: Facts) -> list[Event]:
+    """The most telling events, at most ten, in order of time."""
     found = events(facts)
     kept = sorted(found, key=lambda event: -event.weight)[:MOST_SENTENCES]
-    return tuple(event.text for event in found if event in kept)
+    return [event for event in found if event in kept]
+
+
+def sentences(facts: Facts) -> tuple[str, ...]:
+    """The most telling facts, at most ten, in order of time."""
+    return tuple(event.text for event in telling_events(facts))
 
 
 def caption_clauses(facts: Facts) -> tuple[str, ...]:
@@ -354,37 +369,3 @@ def caption_clauses(facts: Facts) -> tuple[str, ...]:
     still = {"standing": "stands", "lying": "lies", "crouching or sitting": "crouches or sits"}
     posture = still.get(facts.posture_start or "")
     return (posture,) if posture else ()
-
-
-def explain(facts: Facts, label: str) -> str:
-    """A short step-by-step reason for a label: what the body does in order of time, which limb, what decides.
-
-    Every statement is measured; the last line is ``Label: <label>``.
-    """
-    found = events(facts)
-    kept = sorted(found, key=lambda event: -event.weight)[:MOST_SENTENCES]
-    lines: list[str] = []
-
-    def told(event: Event) -> str:
-        return f"the {event.text}" if event.subject and not event.subject.startswith("both") else event.text
-
-    if facts.posture_start is not None:
-        lines.append(f"At the start the person is {facts.posture_start}.")
-    whole = [event for event in kept if event.state and not event.text.startswith(("starts ", "is "))]
-    steps = [event for event in found if event in kept and not event.state]
-    for event in (event for event in whole if event.at_s < facts.seconds):
-        lines.append(f"Over the whole clip the person {event.text}.")
-    words = ["First", "Then", "Next", "After that"]
-    for place, event in enumerate(steps):
-        start = words[min(place, 3)] if len(steps) > 1 else "Here"
-        lines.append(f"{start}, {told(event)}." if event.subject else f"{start}, the person {event.text}.")
-    for event in (event for event in whole if event.at_s >= facts.seconds):
-        text = told(event)
-        lines.append(f"{text[0].upper()}{text[1:]}.")
-    if facts.posture_end is not None and facts.posture_end != facts.posture_start:
-        lines.append(f"At the end the person is {facts.posture_end}.")
-    clauses = caption_clauses(facts)
-    if clauses:
-        lines.append(f"In short, the person {', '.join(clauses)}.")
-    lines.append(f"Label: {label}")
-    return "\n".join(lines)

@@ -76,10 +76,17 @@ class Client:
         return self._ask(dict, "info", persons)
 
     def label(
-        self, persons: Persons, labels: Sequence[str] | None = None, *, top: int = 3, explain: bool = False
+        self,
+        persons: Persons,
+        labels: Sequence[str] | None = None,
+        *,
+        top: int = 3,
+        explain: bool = False,
+        quick: bool = False,
     ) -> Label:
         """The action, as `SkeletonLLM.label`; scores have 4 decimals."""
-        options = {"labels": None if labels is None else list(labels), "top": top, "explain": explain}
+        listed = None if labels is None else list(labels)
+        options = {"labels": listed, "top": top, "explain": explain, "quick": quick}
         return self._ask(wire.label_from_json, "label", persons, **options)
 
     def caption(self, persons: Persons) -> Caption:

@@ -1,9 +1,9 @@
 """Messages ↔ JSON: a clip and what is asked about it, one way; answers in the layout of the commands' --json, back.
 
 A question is ``{"version": 1, "name": …, "persons": […], …}`` (see `motion_json`) and, by verb: ``labels``, ``top``,
-``explain`` (label), ``question`` (ask), ``labels`` (segment), ``size``, ``frames``, ``frame_indices`` (render). An answer
-has ``version`` before the keys of the command; that of render is ``{"images": [PNG in base64, …]}``. What cannot be
-answered comes as ``{"error": sentence}``.
+``explain``, ``quick`` (label), ``question`` (ask), ``labels`` (segment), ``size``, ``frames``, ``frame_indices``
+(render). An answer has ``version`` before the keys of the command; that of render is ``{"images": [PNG in base64, …]}``.
+What cannot be answered comes as ``{"error": sentence}``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_LISTS = 2_500_000
 
 VERBS: dict[str, tuple[str, ...]] = {
     "info": (),
-    "label": ("labels", "top", "explain"),
+    "label": ("labels", "top", "explain", "quick"),
     "caption": (),
     "ask": ("question",),
     "segment": ("labels",),
@@ -58,6 +58,7 @@ class Question:
         labels: candidates, None for the model's own.
         top: how many labels to return.
         explain: add the steps that lead to the label.
+        quick: look once at the clip.
         question: of `ask`.
         size: edge of the images [pixels]; None for the model's own.
         frames: how many images; None for the model's own.
@@ -69,6 +70,7 @@ class Question:
     top: int = 3
     explain: bool = False
     question: str = ""
+    quick: bool = False
     size: int | None = None
     frames: int | None = None
     frame_indices: tuple[int, ...] | None = None
@@ -123,6 +125,7 @@ def question_from_json(verb: str, value: Any) -> Question:
     question = fields.text(fields.required(given, "question", ""), "question", MAX_TEXT) if verb == "ask" else ""
     top = fields.whole(given.get("top", 3), "top", 1, MAX_LABELS)
     explain = fields.flag(given.get("explain", False), "explain")
+    quick = fields.flag(given.get("quick", False), "quick")
     size, frames, indices = given.get("size"), given.get("frames"), given.get("frame_indices")
     if size is not None:
         size = fields.whole(size, "size", MIN_SIZE, MAX_SIZE)
@@ -137,7 +140,7 @@ def question_from_json(verb: str, value: Any) -> Question:
             fields.fail("frame_indices", "is empty")
     if (size or 0) ** 2 * (len(indices) if indices else frames or 0) > MAX_PIXELS:
         fields.fail("size", f"is too large for so many frames: {MAX_PIXELS:,} pixels in all at most")
-    return Question(clip, labels, top, explain, question, size, frames, indices)
+    return Question(clip, labels, top, explain, question, quick, size, frames, indices)
 
 
 def check_version(given: dict[str, Any]) -> None:

@@ -288,7 +288,9 @@ def _info(model: SkeletonLLM, question: wire.Question) -> dict[str, Any]:
 
 
 def _label(model: SkeletonLLM, question: wire.Question) -> dict[str, Any]:
-    found = model.label(question.clip.persons, question.labels, top=question.top, explain=question.explain)
+    found = model.label(
+        question.clip.persons, question.labels, top=question.top, explain=question.explain, quick=question.quick
+    )
     return found.as_json()
 
 

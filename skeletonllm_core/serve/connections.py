@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -12,8 +13,23 @@ MAX_CONNECTIONS = 400
 
 BACKLOG = 100
 
+DESCRIPTORS = 1024
+"""Files that the worker may have open: all connections, a backlog that is accepted at once, and what it needs itself."""
+
 SILENCE = 10.0
 """A connection that has no request at work for so long, or twice as long, is closed [s]."""
+
+
+def allow_descriptors() -> None:
+    """Raise the soft limit of open files to `DESCRIPTORS` where it is lower; on some systems it is less than the connections."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class BoundedConnection(H11Protocol):

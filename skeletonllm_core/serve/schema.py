@@ -129,6 +129,7 @@ _OPTIONS: dict[str, Schema] = {
     "labels": _or_null(_list(_text(wire.MAX_TEXT), maxItems=wire.MAX_LABELS)),
     "top": _whole(1, wire.MAX_LABELS),
     "explain": _FLAG,
+    "quick": _FLAG,
     "question": _text(wire.MAX_TEXT),
     "size": _or_null(_whole(wire.MIN_SIZE, wire.MAX_SIZE)),
     "frames": _or_null(_whole(1, wire.MAX_FRAMES)),

@@ -9,15 +9,23 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import uvicorn
 
 from skeletonllm_core.errors import SkeletonLLMError
+from skeletonllm_core.motion.motion import Motion
+from skeletonllm_core.motion.standard_body import standard_skeleton
+from skeletonllm_core.motion.topologies import TOPOLOGIES
 from skeletonllm_core.remote.client import token_path
 from skeletonllm_core.serve import needs_serve
-from skeletonllm_core.serve.connections import BACKLOG, BoundedConnection
+from skeletonllm_core.serve.connections import BACKLOG, BoundedConnection, allow_descriptors
 from skeletonllm_core.serve.jobs import Jobs
 from skeletonllm_core.serve.token import token_file
+
+if TYPE_CHECKING:
+    from skeletonllm_core.pipeline import SkeletonLLM
 
 GRACE = 5.0
 """How long the request at work may go on after the worker was told to stop [s]."""
@@ -60,6 +68,7 @@ def serve(
         )
     for number in (signal.SIGINT, signal.SIGTERM):  # A shell starts what is in its background deaf to SIGINT.
         signal.signal(number, signal.default_int_handler)
+    allow_descriptors()
     try:
         with _listening(host, port) as listener:
             path = keep_token_in or token_path(listener.getsockname()[1])
@@ -71,6 +80,7 @@ def serve(
                     from skeletonllm_core.pipeline import load_model
                     from skeletonllm_core.serve.app import make_app
                 loaded = load_model(model, device=device, seed=seed)
+                _warm(loaded)
                 jobs = Jobs(max_queue)
                 # Every look at a clip passes the renderer, so a request that nobody waits for ends there.
                 loaded.renderer.register_forward_pre_hook(lambda *_: jobs.checkpoint())
@@ -93,6 +103,19 @@ def serve(
                     jobs.close()
     except KeyboardInterrupt:
         pass
+
+
+def _warm(model: SkeletonLLM) -> None:
+    """Look at a person who stands still: the first look compiles kernels and fills caches, for which nobody shall wait."""
+    from skeletonllm_core.model.openai_server import ChatServer
+
+    skeleton = standard_skeleton(TOPOLOGIES["humanml3d22"])
+    turns = np.tile([1.0, 0.0, 0.0, 0.0], (2, len(skeleton), 1))
+    person = Motion(skeleton, turns, np.zeros((2, 3)), fps=1.0)
+    if isinstance(model.model, ChatServer):  # where a question costs, none is asked
+        model.render(person)
+    else:
+        model.label(person, ["stand", "walk"])
 
 
 class _Server(uvicorn.Server):

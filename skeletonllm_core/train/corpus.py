@@ -1,111 +1,87 @@
-"""Clips with labels and captions, split by subject and take.
+"""Clips with labels and captions, of whatever corpus a folder holds, split so that nothing of the test is trained on.
 
-A pack folder holds `index.jsonl` (one clip a line: id, npz, index, split, label, captions, ...) and `motion/*.npz`
-(`pos_rel`, `root`, `clip_offsets`, `names`, `parents`); it is the form in which the project's training data is kept.
+docs/data.md shows what each kind of folder looks like.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from skeletonllm_core.errors import SkeletonLLMError
-from skeletonllm_core.motion.motion import Keypoints, Person
+from skeletonllm_core.train.corpora import folder as table_folder
+from skeletonllm_core.train.corpora import humanml3d, ntu, packs
+from skeletonllm_core.train.corpora.clip import TEST, TRAIN, VALIDATION, LabelledClip
+from skeletonllm_core.train.corpora.leaks import without_leaks
+from skeletonllm_core.train.corpora.ntu import unseen_labels
+from skeletonllm_core.train.corpora.packs import SIDES_SWAPPED, is_validation, read_packs
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+__all__ = [
+    "SIDES_SWAPPED",
+    "TEST",
+    "TRAIN",
+    "VALIDATION",
+    "LabelledClip",
+    "data_hash",
+    "is_validation",
+    "kind_of",
+    "read_corpus",
+    "read_packs",
+    "unseen_labels",
+    "without_leaks",
+]
 
-SIDES_SWAPPED = frozenset({"msr_action3d"})
-"""Packs whose joint names call the left side right: there the feet of every body point backward by its own names, and
-nine in ten one-armed actions would be done with the left."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledClip:
-    """One clip to learn from or to be tested on.
-
-    Attributes:
-        name: unique in the corpus.
-        source: the pack or generator it came from.
-        split: "train", "validation" or "test".
-        label: the action, in its source's words.
-        captions: sentences that people wrote about it, possibly none.
-        person: the motion.
-        style: how it is done, or "".
-    """
-
-    name: str
-    source: str
-    split: str
-    label: str
-    captions: tuple[str, ...]
-    person: Person
-    style: str = ""
-
-
-def is_validation(clip: dict) -> bool:
-    """Whether a training clip is held out to choose by.
-
-    Bandai: a whole style, "exhausted", because the test split is an unseen style too and takes of a style that was
-    trained are all but solved. MSR-Action3D: subject 9. The others are too few to hold any out.
-    """
-    if clip["npz"] == "bandai2":
-        return clip["style"] == "exhausted"
-    return clip["npz"] == "msr_action3d" and clip["subject"] == 9
+_READERS: dict[str, Callable[[Path], Iterator[LabelledClip]]] = {
+    "packs": packs.read_packs,
+    "folder": table_folder.read_folder,
+    "humanml3d": humanml3d.read_humanml3d,
+}
+_MARKS = {
+    "packs": (packs.INDEX,),
+    "folder": table_folder.TABLES,
+    "humanml3d": (humanml3d.JOINTS, humanml3d.TEXTS, humanml3d.ZIP),
+}
 
 
-def read_packs(folder: Path, *, sources: Iterable[str] | None = None) -> Iterator[LabelledClip]:
-    """The clips of a pack folder, in the order of its index.
+def read_corpus(folder: Path, kind: str | None = None) -> Iterator[LabelledClip]:
+    """The clips of a folder, one after the other; a clip that leaks from one split into another stops the run.
 
     Args:
-        folder: holds `index.jsonl` and `motion/`.
-        sources: only these packs (names of npz files without suffix).
+        folder: where the data is.
+        kind: "packs", "folder" (motion files and a table of labels), "humanml3d", "ntu60" or "ntu120", the last two also
+            with a class split, "ntu60:55/5"; None works it out from what is there.
 
     Raises:
-        SkeletonLLMError: the index or a pack is missing; names every missing file.
+        SkeletonLLMError: the kind is unknown or cannot be told, the data is not whole (names what is missing), or the
+            splits leak.
     """
-    index = folder / "index.jsonl"
-    if not index.is_file():
-        raise SkeletonLLMError(f"{index}: the index of the training data is missing")
-    rows = [json.loads(line) for line in index.read_text().splitlines() if line.strip()]
-    wanted = set(sources) if sources is not None else {row["npz"] for row in rows}
-    missing = [name for name in sorted(wanted) if not (folder / "motion" / f"{name}.npz").is_file()]
-    if missing:
-        raise SkeletonLLMError(f"{folder / 'motion'}: missing {', '.join(name + '.npz' for name in missing)}")
-    packs: dict[str, dict[str, np.ndarray]] = {}
-    for row in rows:
-        source = row["npz"]
-        if source not in wanted:
-            continue
-        if source not in packs:
-            with np.load(folder / "motion" / f"{source}.npz") as pack:
-                packs[source] = {key: pack[key] for key in ("pos_rel", "root", "clip_offsets", "names", "parents")}
-        pack = packs[source]
-        begin, end = pack["clip_offsets"][row["index"] : row["index"] + 2]
-        positions = pack["pos_rel"][begin:end].astype(np.float32) + pack["root"][begin:end, None]
-        names = [str(name) for name in pack["names"]]
-        if source in SIDES_SWAPPED:
-            names = [_other_side(name) for name in names]
-        split = VALIDATION if row["split"] == TRAIN and is_validation(row) else row["split"]
-        yield LabelledClip(
-            row["id"],
-            source,
-            split,
-            row["label"],
-            tuple(row["captions"]) if "template" not in (row.get("caption_source") or "") else (),
-            Keypoints.from_arrays(positions, names, pack["parents"], float(row["fps"]), row["id"]),
-            row.get("style") or "",
-        )
+    if not folder.is_dir():
+        raise SkeletonLLMError(f"{folder}: there is no such folder")
+    kind = kind or kind_of(folder)
+    reader = _READERS.get(kind)
+    if reader is None and not kind.startswith("ntu"):
+        raise SkeletonLLMError(f"there is no corpus {kind!r}; known are {', '.join((*_READERS, 'ntu60', 'ntu120'))}")
+    if reader is None:
+        ntu.protocol_of(kind)
+        return without_leaks(ntu.read_ntu(folder, kind))
+    return without_leaks(reader(folder))
 
 
-def _other_side(name: str) -> str:
-    swapped = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
-    return re.sub("left|right|Left|Right", lambda side: swapped[side[0]], name)
+def kind_of(folder: Path) -> str:
+    """Which kind of corpus a folder holds, by the names in it.
+
+    Raises:
+        SkeletonLLMError: none or several.
+    """
+    kinds = [kind for kind, marks in _MARKS.items() if any((folder / mark).exists() for mark in marks)]
+    if next(folder.rglob(f"*{ntu.SUFFIX}"), None) is not None and not kinds:
+        kinds = [ntu.kind_of(folder)]
+    if len(kinds) != 1:
+        marks = [name for names in _MARKS.values() for name in names] + [f"*{ntu.SUFFIX}"]
+        told = f"it looks like {' and '.join(kinds)}" if kinds else f"none of {', '.join(marks)} is there"
+        raise SkeletonLLMError(f"{folder}: cannot tell which corpus this is: {told}; name it with `corpus:`")
+    return kinds[0]
 
 
 def data_hash(clips: Iterable[LabelledClip]) -> str:

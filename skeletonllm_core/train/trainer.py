@@ -1,106 +1,76 @@
-"""One straight-line training loop: draw clips, vary them, render, ask, learn. Killed and started again, it goes on."""
+"""A recipe from its first stage to its last: each goes on from the checkpoint of the one before, adapters merged."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
-import os
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from accelerate import Accelerator
+from torch import nn
 
+from skeletonllm_core.atomic import write_whole
 from skeletonllm_core.errors import SkeletonLLMError
-from skeletonllm_core.model.checkpoint import Calibration, Checkpoint, load_checkpoint, save_checkpoint
-from skeletonllm_core.model.language import word_ids
+from skeletonllm_core.model.checkpoint import Calibration, Checkpoint, is_pretrained, load_checkpoint, save_checkpoint
+from skeletonllm_core.model.embedded import EmbeddedModel
 from skeletonllm_core.model.tiny import TinyConfig, TinySkeletonLM
 from skeletonllm_core.model.words import word_tokenizer
-from skeletonllm_core.motion.canonical import CanonicalFrames
 from skeletonllm_core.motion.facts import mirrored_text
 from skeletonllm_core.pipeline import load_model
 from skeletonllm_core.render.renderer import SkeletonRenderer
-from skeletonllm_core.train.augment import Augmentation, varied_frames
+from skeletonllm_core.train.appearances import set_appearance
 from skeletonllm_core.train.calibrate import calibrate
-from skeletonllm_core.train.corpus import TEST, VALIDATION, read_packs
+from skeletonllm_core.train.corpus import TRAIN, VALIDATION, LabelledClip, kind_of, read_corpus, unseen_labels
+from skeletonllm_core.train.draws import Draws, Sources, stage_texts, training_texts, without_unseen
 from skeletonllm_core.train.items import Item, items_of, procedural_clips
-from skeletonllm_core.train.recipe import Recipe
-from skeletonllm_core.train.tasks import caption_task, label_task, mirrored_task, question_tasks
-
-TASK_WEIGHTS = {"label": 1.0, "caption": 0.5, "question": 0.5}
-
-
-@dataclass
-class Sample:
-    """What one clip contributes to a step."""
-
-    scene: CanonicalFrames
-    label: str | None
-    tasks: list[tuple[str, str, str]]
-
-
-def draw_sample(item: Item, recipe: Recipe, rng: np.random.Generator) -> Sample:
-    """A varied view of a clip, its recognition task and one other task."""
-    view = item.views[int(rng.integers(len(item.views)))]
-    mirror = bool(rng.random() < 0.5)
-    # What a caption or an answer states must be in view, so those clips are not cropped any further.
-    amount = Augmentation() if rng.random() < 0.9 else None
-    kind = "caption" if rng.random() < 0.4 else "question"
-    scene = varied_frames(item.body, (view.start, view.end), recipe.frames, amount, mirror, rng)
-    tasks: list[tuple[str, str, str]] = []
-    if item.label:
-        tasks.append(("label", *label_task(item.label, scene.seconds)))
-    if kind == "caption":
-        tasks.append(("caption", *caption_task(item.label, view.facts, scene.seconds, rng)))
-    else:
-        pairs = question_tasks(item.label, view.facts, scene.seconds, rng)
-        if pairs:
-            tasks.append(("question", *pairs[int(rng.integers(len(pairs)))]))
-    if mirror:
-        tasks = [(kind, *mirrored_task((prompt, answer))) for kind, prompt, answer in tasks]
-    label = mirrored_text(item.label) if item.label and mirror else item.label
-    return Sample(scene, label, tasks)
+from skeletonllm_core.train.lessons import lessons_of
+from skeletonllm_core.train.loop import Learner, Log, processes_of, run_stage
+from skeletonllm_core.train.negatives import (
+    Negatives,
+    check_unseen,
+    from_confusions,
+    from_file,
+    from_text,
+    read_negatives,
+    unseen_wordings,
+    write_negatives,
+)
+from skeletonllm_core.train.recipe import Recipe, decisive
+from skeletonllm_core.train.stages import Stage
+from skeletonllm_core.train.teacher import teach, teacher_named
+from skeletonllm_core.train.vocabulary import with_words
 
 
-def training_texts(items: list[Item], seed: int) -> list[str]:
-    """Texts that hold every word the model will meet, both ways round."""
-    rng = np.random.default_rng([seed, 2])
-    texts = ["0 1 2 3 4 5 6 7 8 9 . , ? ' -"]
-    for item in items:
-        for view in item.views:
-            pairs = question_tasks(item.label, view.facts, 1.0, rng)
-            pairs.append(caption_task(item.label, view.facts, 1.0, rng))
-            if item.label:
-                pairs.append(label_task(item.label, 1.0))
-            for pair in pairs:
-                texts.extend((*pair, *mirrored_task(pair)))
-    return texts
+def load_clips(recipe: Recipe) -> tuple[list[LabelledClip], list[LabelledClip]]:
+    """(training clips, validation clips) of a recipe's data, without the procedural ones; none of the test split."""
+    training: list[LabelledClip] = []
+    validation: list[LabelledClip] = []
+    if recipe.data is not None:
+        for clip in read_corpus(recipe.data, recipe.corpus):
+            if clip.split == VALIDATION:
+                validation.append(clip)
+            if clip.split == TRAIN or (clip.split == VALIDATION and not recipe.hold_out):
+                training.append(clip)
+    return training, validation
 
 
 def load_items(recipe: Recipe) -> tuple[list[Item], list[Item]]:
     """(training items, validation items) of a recipe; clips of the test split are never prepared."""
-    training, validation = [], []
-    if recipe.data is not None:
-        for clip in read_packs(recipe.data):
-            if clip.split == TEST:
-                continue
-            if clip.split == VALIDATION:
-                validation.append(clip)
-            if clip.split != VALIDATION or not recipe.hold_out:
-                training.append(clip)
-    training_items = items_of(training, recipe.seed) + items_of(
-        procedural_clips(recipe.procedural, recipe.seed), recipe.seed
-    )
-    return training_items, items_of(validation, recipe.seed)
-
-
-def source_of(item: Item, mix: dict[str, float]) -> str:
-    """The entry of the mix that an item belongs to."""
-    return item.source if item.source in mix else "other"
+    # Packs hold many sources' wordings, of which `tasks` takes some; elsewhere the user's own are learned.
+    own = recipe.data is not None and (recipe.corpus or kind_of(recipe.data)) != "packs"
+    items = []
+    for clips in load_clips(recipe):
+        made = items_of(clips, recipe.seed)
+        if own:
+            labels = [clip.label.strip().lower() or None for clip in clips]
+            made = [replace(item, label=item.label or label) for item, label in zip(made, labels, strict=True)]
+        items.append(made)
+    training, validation = items
+    return training + items_of(procedural_clips(recipe.procedural, recipe.seed), recipe.seed), validation
 
 
 def train(
@@ -108,137 +78,243 @@ def train(
 ) -> Path:
     """Run a recipe, or go on where it was stopped.
 
-    Writes into `recipe.out`: `checkpoint/` (see `model.checkpoint`), `log.jsonl`, `state.pt` (to resume).
+    Writes into `recipe.out`: `checkpoint/` (see `model.checkpoint`) of the last stage, `log.jsonl`, `run.json` (what the
+    run is), and a folder for each stage with its state, its own checkpoint, and what it was made from (`negatives.json`,
+    `rationales.jsonl`).
 
     Args:
         recipe: what to train, on what, for how long.
-        say: told how it goes.
+        say: told how it goes; under `torchrun` only the first process speaks.
         clips: what `load_items` gives for the recipe, where several runs share it.
 
     Returns:
         The folder of the checkpoint.
 
     Raises:
-        SkeletonLLMError: the data is missing or a source of the mix has no clips.
+        SkeletonLLMError: the data is missing, a source of the mix has no clips, an unseen label would be learned, or
+            the folder holds a run of other values.
     """
+    accelerator = processes_of(recipe.device)
+    if not accelerator.is_main_process:
+        say = _silent
     torch.set_num_threads(recipe.threads)
-    torch.manual_seed(recipe.seed)
-    recipe.out.mkdir(parents=True, exist_ok=True)
-    items, validation = clips or load_items(recipe)
-    groups: dict[str, list[Item]] = {}
-    for item in items:
-        groups.setdefault(source_of(item, recipe.mix), []).append(item)
-    empty = [source for source in recipe.mix if source not in groups]
-    if empty:
-        raise SkeletonLLMError(f"the mix names {empty[0]!r}, but no clip comes from there")
-    say(
-        f"{len(items)} clips to train on, {len(validation)} to validate: "
-        + ", ".join(f"{source} {len(group)}" for source, group in groups.items())
-    )
+    run = Run(recipe, accelerator, say, clips)
+    folder = None
+    for stage in recipe.all_stages():
+        folder = run.stage(stage, folder)
+    if folder is None:
+        raise SkeletonLLMError("the recipe has no stage: there is nothing to do")
+    result = recipe.out / "checkpoint"
+    if accelerator.is_main_process:
+        save_checkpoint(load_checkpoint(folder), result)
+        set_calibration(recipe, say)
+    accelerator.wait_for_everyone()
+    return result
 
-    tokenizer = word_tokenizer(training_texts(items, recipe.seed))
-    labels = sorted({text for item in items if item.label for text in (item.label, mirrored_text(item.label))})
-    config = TinyConfig(
-        image_size=recipe.image_size,
-        frames=recipe.frames,
-        channels=recipe.channels,
-        width=recipe.width,
-        vision_layers=recipe.vision_layers,
-        text_layers=recipe.text_layers,
-        vocab_size=len(tokenizer),
-        dropout=recipe.dropout,
-    )
-    model = TinySkeletonLM(config).train()
-    renderer = SkeletonRenderer(recipe.image_size)
-    helper = nn.Linear(recipe.width, len(labels))
-    parameters = [*model.parameters(), *helper.parameters()]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [one for one in parameters if one.ndim > 1], "peak": recipe.learning_rate},
-            {"params": [one for one in parameters if one.ndim <= 1], "peak": recipe.learning_rate, "weight_decay": 0.0},
-            {"params": list(renderer.parameters()), "peak": recipe.renderer_learning_rate, "weight_decay": 0.0},
-        ],
-        lr=recipe.learning_rate,
-        betas=(0.9, 0.98),
-        weight_decay=recipe.weight_decay,
-    )
-    kept = {"model": model.state_dict(), "renderer": renderer.state_dict()}
-    average = {part: {name: value.detach().clone() for name, value in state.items()} for part, state in kept.items()}
 
-    resume = recipe.out / "state.pt"
-    first = 0
-    if resume.is_file():
-        state = torch.load(resume, weights_only=True)
-        model.load_state_dict(state["model"])
-        renderer.load_state_dict(state["renderer"])
-        helper.load_state_dict(state["helper"])
-        optimiser.load_state_dict(state["optimiser"])
-        average, first = state["average"], state["step"]
-        say(f"going on at step {first}")
-    sources = sorted(recipe.mix)
-    shares = np.array([recipe.mix[source] for source in sources])
-    shares = shares / shares.sum()
-    began = time.monotonic()
-    log = recipe.out / "log.jsonl"
-    running: dict[str, float] = {}
-    for step in range(first, recipe.steps):
-        # A step's chance depends on its number alone, so a resumed run draws what an unbroken one would have drawn.
-        rng = np.random.default_rng([recipe.seed, 3, step])
-        torch.manual_seed(int(rng.integers(2**31)))
-        samples = []
-        for source in rng.choice(sources, recipe.batch, p=shares):
-            group = groups[source]
-            samples.append(draw_sample(group[int(rng.integers(len(group)))], recipe, rng))
-        for group_ in optimiser.param_groups:
-            group_["lr"] = group_["peak"] * schedule(step, recipe.steps, recipe.warm_up)
-        images = renderer([sample.scene for sample in samples])
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            visual = model.vision(images.unflatten(0, (len(samples), recipe.frames)))
-            loss, parts = text_loss(model, tokenizer, model.projector(visual), samples, recipe.smoothing)
-        visual = visual.float()
-        known = [index for index, sample in enumerate(samples) if sample.label]
-        target = torch.tensor([labels.index(samples[index].label or "") for index in known])
-        helped = functional.cross_entropy(helper(visual.mean(1)[known]), target, label_smoothing=0.1)
-        optimiser.zero_grad(set_to_none=True)
-        (loss + recipe.auxiliary * helped).backward()
-        nn.utils.clip_grad_norm_([*parameters, *renderer.parameters()], 1.0)
-        optimiser.step()
-        decay = min(recipe.average, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for part, state in (("model", model.state_dict()), ("renderer", renderer.state_dict())):
-                for name, value in state.items():
-                    average[part][name].lerp_(value, 1 - decay)
-        for name, value in {**parts, "helper": float(helped.detach())}.items():
-            running[name] = running.get(name, value) * 0.98 + value * 0.02
-        done = step + 1
-        if done % 50 == 0 or done == recipe.steps:
-            left = (time.monotonic() - began) / (done - first) * (recipe.steps - done)
-            row = {"step": done, **{name: round(value, 4) for name, value in running.items()}}
-            with log.open("a") as stream:
-                stream.write(json.dumps(row) + "\n")
-            say(
-                f"{done}/{recipe.steps} "
-                + " ".join(f"{name} {value:.3f}" for name, value in running.items())
-                + f" · {left / 60:.0f} min left"
+class Run:
+    """One recipe on its clips.
+
+    Args:
+        recipe, say, clips: see `train`.
+        accelerator: this process among all.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        accelerator: Accelerator,
+        say: Callable[[str], None],
+        clips: tuple[list[Item], list[Item]] | None,
+    ) -> None:
+        self.recipe = recipe
+        self.accelerator = accelerator
+        self.say = say
+        items, validation = clips or load_items(recipe)
+        self.unseen = unseen_of(recipe)
+        self.items = without_unseen(items, self.unseen)
+        self.labels = tuple(sorted({item.label for item in self.items if item.label}))
+        counts: dict[str, int] = {}
+        for item in self.items:
+            source = item.source if item.source in recipe.mix else "other"
+            counts[source] = counts.get(source, 0) + 1
+        say(
+            f"{len(self.items)} clips to train on, {len(validation)} to validate: "
+            + ", ".join(f"{source} {count}" for source, count in counts.items())
+        )
+        if self.unseen:
+            say(f"{len(items) - len(self.items)} clips left out: their labels are to stay unseen")
+        self.about = self._same_run()
+        self.log = Log(recipe.out, accelerator.is_main_process, recipe.tensorboard)
+
+    def stage(self, stage: Stage, before: Path | None) -> Path:
+        """Run one stage, or go on with it; the folder of its checkpoint.
+
+        Args:
+            before: checkpoint of the stage before.
+        """
+        recipe, accelerator = self.recipe, self.accelerator
+        folder = recipe.out / f"{stage.number}-{stage.name}"
+        made = folder / "checkpoint"
+        if made.is_dir():
+            self.say(f"{stage.name}: done before")
+            return made
+        if accelerator.is_main_process:
+            folder.mkdir(parents=True, exist_ok=True)
+        start, helper, labels = None, None, self.known_labels()
+        if stage.number:
+            start = self.start(before)
+            labels = tuple(sorted({*labels, *start.labels}))
+        sources = self.sources(stage, folder, start)
+        steps = stage.steps_on(len(self.items))
+        first_new_word = None
+        if start is None:
+            start, helper = self.new_model()
+        elif isinstance(start.model, EmbeddedModel):
+            first_new_word, model = self.with_new_words(start.model, stage, sources)
+            start = replace(start, model=model)
+        learner = Learner(start.renderer, start.model, recipe, stage, helper, self.known_labels())
+        draws = Draws(self.items, recipe, stage, start.model.frames, steps, sources)
+        self.say(f"stage {stage.number}, {stage.name}: {steps} steps of {stage.batch} clips")
+        run_stage(learner, draws, folder, accelerator, first_new_word=first_new_word, log=self.log, say=self.say)
+        if accelerator.is_main_process:
+            kept = Checkpoint(learner.model.cpu(), learner.renderer.cpu(), labels, start.calibration)
+            save_checkpoint(kept, made)
+        accelerator.wait_for_everyone()
+        return made
+
+    def known_labels(self) -> tuple[str, ...]:
+        """Every label of the clips and of their mirror images."""
+        return tuple(sorted({text for label in self.labels for text in (label, mirrored_text(label))}))
+
+    def new_model(self) -> tuple[Checkpoint, nn.Linear]:
+        """The embedded model with random weights, and the classifier that helps it start."""
+        recipe = self.recipe
+        tokenizer = word_tokenizer(training_texts(self.items, recipe.seed))
+        config = TinyConfig(
+            image_size=recipe.image_size,
+            frames=recipe.frames,
+            channels=recipe.channels,
+            width=recipe.width,
+            vision_layers=recipe.vision_layers,
+            text_layers=recipe.text_layers,
+            vocab_size=len(tokenizer),
+            dropout=recipe.dropout,
+        )
+        torch.manual_seed(recipe.seed)
+        model = EmbeddedModel(TinySkeletonLM(config), tokenizer)
+        renderer = SkeletonRenderer(recipe.image_size)
+        set_appearance(renderer.appearance, recipe.appearance)
+        helper = nn.Linear(recipe.width, len(self.known_labels()))
+        return Checkpoint(model, renderer, self.known_labels()), helper
+
+    def start(self, before: Path | None) -> Checkpoint:
+        """What a stage goes on from: the stage before, or what the recipe starts from."""
+        if before is not None:
+            return load_checkpoint(before)
+        name = self.recipe.start or "default"
+        started = load_model(name, device="cpu")
+        labels, renderer = started.trained_labels, started.renderer
+        if name.startswith("hf:") or is_pretrained(Path(name)):
+            # It comes with the embedded model's renderer, which has learned from labels that may have to stay unseen.
+            labels, renderer = (), SkeletonRenderer(started.model.image_size) if self.unseen else renderer
+        leaked = unseen_wordings(self.unseen) & set(labels)
+        if leaked:
+            raise SkeletonLLMError(f"the model {name!r} has already learned the unseen label {min(leaked)!r}")
+        return Checkpoint(started.model, renderer, labels, started.calibration)
+
+    def with_new_words(self, model: EmbeddedModel, stage: Stage, sources: Sources) -> tuple[int | None, EmbeddedModel]:
+        """(number of the first word that was unknown when the run left stage 0 or began, the model with the stage's words)."""
+        grown = with_words(model, self.texts(stage, sources), self.recipe.seed + stage.number)
+        first = self._settled("first_new_word", len(model.tokenizer))
+        return (first if len(grown.tokenizer) > first else None), grown
+
+    def texts(self, stage: Stage, sources: Sources) -> list[str]:
+        """Texts that hold every word of a stage's tasks."""
+        texts = stage_texts(stage, sources)
+        if set(stage.tasks) & {"caption", "question"}:
+            texts += training_texts(self.items, self.recipe.seed)
+        return texts
+
+    def sources(self, stage: Stage, folder: Path, start: Checkpoint | None) -> Sources:
+        """What the stage's tasks are made from; mined or written once, and read again when the run is gone on with."""
+        unseen = unseen_wordings(self.unseen)
+        sources = Sources(self.labels, unseen=unseen)
+        if "yes_no" in stage.tasks and start is not None:
+            path = folder / "negatives.json"
+            if not path.is_file() and self.accelerator.is_main_process:
+                write_negatives(self.mined(start), path)
+            self.accelerator.wait_for_everyone()
+            negatives = read_negatives(path)
+            check_unseen(negatives, self.unseen)
+            lonely = [label for label in self.labels if not negatives.neighbours.get(label)]
+            said = f"; none for {', '.join(lonely)}" if lonely else ""
+            self.say(f"hard negatives from {negatives.source}: {path}{said}")
+            sources = replace(sources, neighbours=negatives.neighbours)
+        if "rationale" in stage.tasks and start is not None:
+            # The first process asks; the others read what it was told.
+            with self.accelerator.main_process_first():
+                lessons = lessons_of(self.items, start.renderer)
+                told = teach(lessons, teacher_named(self.recipe.teacher), folder / "rationales.jsonl", sources.unseen)
+            self.say(f"{self.recipe.teacher} teacher: {told}")
+            sources = replace(sources, rationales=told.texts)
+        return sources
+
+    def mined(self, start: Checkpoint) -> Negatives:
+        """The hard negatives that the recipe asks for."""
+        if isinstance(self.recipe.negatives, Path):
+            return from_file(self.recipe.negatives, self.labels, self.unseen)
+        if self.recipe.negatives == "text":
+            return from_text(self.labels)
+        checkpoint = replace(start, model=start.model.to(self.accelerator.device))
+        checkpoint.renderer.to(self.accelerator.device)
+        return from_confusions(checkpoint, self.items)
+
+    def _same_run(self) -> dict[str, Any]:
+        """What `run.json` says; written when a run begins, and held against the recipe when it is gone on with."""
+        digest = hashlib.sha256()
+        for item in self.items:
+            digest.update(f"{item.name}\t{item.source}\t{item.label}\n".encode())
+        now: dict[str, Any] = {"recipe": decisive(self.recipe), "clips": digest.hexdigest()[:16]}
+        path = self.recipe.out / "run.json"
+        if not path.is_file():
+            if self.accelerator.is_main_process:
+                write_whole(path, json.dumps(now, indent=1).encode())
+            self.accelerator.wait_for_everyone()
+            return now
+        self.accelerator.wait_for_everyone()
+        try:
+            before = json.loads(path.read_text())
+            changed = [key for key, value in now["recipe"].items() if before["recipe"].get(key) != value]
+            changed += [key for key in before["recipe"] if key not in now["recipe"]]
+            if before["clips"] != now["clips"]:
+                changed.append("clips")
+        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as problem:
+            raise SkeletonLLMError(f"{path}: damaged; remove {self.recipe.out} to begin anew") from problem
+        if changed:
+            raise SkeletonLLMError(
+                f"{self.recipe.out}: holds a run with other values ({', '.join(changed)}); give the recipe another 'out', "
+                "or remove the folder"
             )
-        if done % recipe.save_every == 0 or done == recipe.steps:
-            state = {
-                "model": model.state_dict(),
-                "renderer": renderer.state_dict(),
-                "helper": helper.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "average": average,
-                "step": done,
-            }
-            torch.save(state, resume.with_suffix(".partial"))
-            os.replace(resume.with_suffix(".partial"), resume)
-            kept_model = TinySkeletonLM(config).eval()
-            kept_model.load_state_dict(average["model"])
-            kept_renderer = SkeletonRenderer(recipe.image_size)
-            kept_renderer.load_state_dict(average["renderer"])
-            save_checkpoint(Checkpoint(kept_model, kept_renderer, tokenizer, tuple(labels)), recipe.out / "checkpoint")
-    set_calibration(recipe, say)
-    return recipe.out / "checkpoint"
+        return before
+
+    def _settled(self, key: str, value: int) -> int:
+        """A number that the first stage that needs it settles for the run."""
+        if key not in self.about:
+            self.about[key] = value
+            if self.accelerator.is_main_process:
+                write_whole(self.recipe.out / "run.json", json.dumps(self.about, indent=1).encode())
+        return int(self.about[key])
+
+
+def unseen_of(recipe: Recipe) -> tuple[str, ...]:
+    """The labels that nothing may be learned about: those that the recipe lists, and those of its class split."""
+    split = unseen_labels(recipe.corpus) if recipe.corpus and ":" in recipe.corpus else ()
+    return (*recipe.unseen, *split)
+
+
+def _silent(text: str) -> None:
+    """Says nothing."""
 
 
 def set_calibration(recipe: Recipe, say: Callable[[str], None] = print) -> None:
@@ -247,48 +323,11 @@ def set_calibration(recipe: Recipe, say: Callable[[str], None] = print) -> None:
     if recipe.temperature is not None and recipe.threshold is not None:
         calibration = Calibration(recipe.temperature, recipe.threshold)
     elif recipe.hold_out and recipe.data is not None:
-        held_out = [clip for clip in read_packs(recipe.data) if clip.split == VALIDATION]
+        unseen = unseen_wordings(unseen_of(recipe))
+        clips = read_corpus(recipe.data, recipe.corpus)
+        held_out = [clip for clip in clips if clip.split == VALIDATION and clip.label not in unseen]
         calibration = calibrate(load_model(str(folder)), held_out)
     else:
         return
     save_checkpoint(replace(load_checkpoint(folder), calibration=calibration), folder)
     say(f"temperature {calibration.temperature}, reject threshold {calibration.threshold}")
-
-
-def schedule(step: int, steps: int, warm_up: int) -> float:
-    """Share of the peak learning rate: linear warm-up, then a cosine down to 2 %."""
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(steps - warm_up, 1)))
-
-
-def text_loss(
-    model: TinySkeletonLM, tokenizer, visual: Tensor, samples: list[Sample], smoothing: float
-) -> tuple[Tensor, dict[str, float]]:
-    """Cross entropy of the answers, each task's mean weighted; and the figures of each kind of task."""
-    rows, kinds, clips, marks = [], [], [], []
-    for index, sample in enumerate(samples):
-        for kind, prompt, answer in sample.tasks:
-            asked, told = word_ids(tokenizer, prompt), [*word_ids(tokenizer, answer), tokenizer.eos_token_id]
-            rows.append([*asked, *told])
-            marks.append(len(asked))
-            kinds.append(kind)
-            clips.append(index)
-    longest = max(len(row) for row in rows)
-    words = torch.full((len(rows), longest), tokenizer.pad_token_id)
-    expected = torch.zeros((len(rows), longest), dtype=torch.bool)
-    for index, row in enumerate(rows):
-        words[index, : len(row)] = torch.tensor(row)
-        expected[index, marks[index] : len(row)] = True
-    logits = model.answer_logits(visual[clips], words, (words != tokenizer.pad_token_id).long(), expected).float()
-    each = functional.cross_entropy(logits, words[expected], label_smoothing=smoothing, reduction="none")
-    counts = expected.sum(1)
-    means = torch.segment_reduce(each, "mean", lengths=counts)
-    weights = torch.tensor([TASK_WEIGHTS[kind] for kind in kinds])
-    loss = (means * weights).sum() / len(samples)
-    figures = {}
-    for kind in TASK_WEIGHTS:
-        chosen = [index for index, one in enumerate(kinds) if one == kind]
-        if chosen:
-            figures[kind] = float(means[chosen].mean().detach())
-    return loss, figures

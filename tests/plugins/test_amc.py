@@ -159,6 +159,11 @@ BONES = {
     "upperback": "Spine", "thorax": "Spine1", "lowerneck": "Neck", "head": "Head",
 }  # fmt: skip
 
+LIMBS = (
+    ("lfemur", "ltibia", "lfoot", "ltoes"), ("rfemur", "rtibia", "rfoot", "rtoes"),
+    ("lhumerus", "lradius", "lwrist"), ("rhumerus", "rradius", "rwrist"),
+)  # fmt: skip
+
 
 def test_the_same_cmu_take_as_bvh(shared_data: Path) -> None:
     """Limb chains agree to 1 mm and places to 1 cm below the chest; above, the BVH lacks the thorax bone."""
@@ -172,12 +177,7 @@ def test_the_same_cmu_take_as_bvh(shared_data: Path) -> None:
     apart = {name: float(np.linalg.norm(place[name] - other[name], axis=-1).max()) for name in BONES}
     above = {"lowerneck", "head", "lhumerus", "lradius", "lwrist", "rhumerus", "rradius", "rwrist"}
     assert max(apart[name] for name in set(BONES) - above) < 0.01
-    for chain in (
-        ("lfemur", "ltibia", "lfoot", "ltoes"),
-        ("rfemur", "rtibia", "rfoot", "rtoes"),
-        ("lhumerus", "lradius", "lwrist"),
-        ("rhumerus", "rradius", "rwrist"),
-    ):
+    for chain in LIMBS:
         for a in chain[1:]:
             bone, same = place[a] - place[chain[0]], other[a] - other[chain[0]]
             assert np.linalg.norm(bone - same, axis=-1).max() < 0.001

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,46 +11,25 @@ import pytest
 
 import skeletonllm_core as sk
 from skeletonllm_mocap_io.blender import PYTHON
-
-needs_blender = pytest.mark.skipif(find_spec("bpy") is None, reason="Blender is not installed (extra blender)")
+from tests.blender_addon import ARMATURES, BLENDER, needs_blender
 
 # Makes a file with bpy. Armature "Man": root - spine - head, a control that head copies, a bone that never moves.
-MAKE = """
+MAKE = f"""
 import sys, math, bpy
 from mathutils import Matrix
 bpy.ops.wm.read_factory_settings(use_empty=True)
 scene = bpy.context.scene
 scene.render.fps, scene.render.fps_base = 25, 1.0
 scene.frame_start, scene.frame_end = 1, 5
-
-def armature(name, bones):
-    data = bpy.data.armatures.new(name)
-    found = bpy.data.objects.new(name, data)
-    scene.collection.objects.link(found)
-    bpy.context.view_layer.objects.active = found
-    bpy.ops.object.mode_set(mode="EDIT")
-    for bone, parent, head, tail in bones:
-        made = data.edit_bones.new(bone)
-        made.head, made.tail = head, tail
-        made.parent = data.edit_bones[parent] if parent else None
-    bpy.ops.object.mode_set(mode="OBJECT")
-    return found
+{ARMATURES}
+def action(owner, name, bone, part, values, start=1):
+    made = keyed(owner, name, bone, part, values, start)
+    setattr(owner.pose.bones[bone], part, (0, 0, 0))
+    return made
 
 man = armature("Man", [("root", None, (0, 0, 1), (0, 0, 1.5)), ("spine", "root", (0, 0, 1.5), (0, 0, 2)),
                        ("head", "spine", (0, 0, 2), (0, 0, 2.25)), ("control", None, (1, 0, 0), (1, 0, 1))])
 man.data.bones["control"].use_deform = False
-
-def action(owner, name, bone, part, values, start=1):
-    made = bpy.data.actions.new(name)
-    made.use_fake_user = True
-    owner.animation_data_create().action = made
-    target = owner.pose.bones[bone]
-    target.rotation_mode = "XYZ"
-    for frame, value in enumerate(values):
-        setattr(target, part, value)
-        target.keyframe_insert(part, frame=start + frame)
-    setattr(target, part, (0, 0, 0))
-    return made
 """
 
 BOW = 'action(man, "Bow", "root", "rotation_euler", [(math.radians(a), 0, 0) for a in (0, 30, 60, 90)], start=3)\n'
@@ -62,7 +39,7 @@ SAVE = "\nbpy.ops.wm.save_as_mainfile(filepath=sys.argv[1], compress=len(sys.arg
 def saved(folder: Path, code: str, *more: str, name: str = "clip.blend") -> Path:
     """A file that a process with bpy makes."""
     done = subprocess.run(
-        [os.environ.get(PYTHON, sys.executable), "-I", "-c", MAKE + code + SAVE, folder / name, *more],
+        [BLENDER, "-I", "-c", MAKE + code + SAVE, folder / name, *more],
         capture_output=True,
         text=True,
     )
@@ -107,6 +84,27 @@ def test_actions_are_clips_evaluated_frame_by_frame(tmp_path: Path) -> None:
     np.testing.assert_allclose(joint(nodding, "head"), np.tile([0, 2.0, 0], (2, 1)), atol=1e-6)
     turned = 2 * np.degrees(np.arccos(np.abs(nodding.rotations[:, 2, 0])))
     np.testing.assert_allclose(turned, [0, 45], atol=1e-3)
+
+
+@needs_blender
+def test_bones_that_rigify_hangs_from_controls_hang_from_each_other(tmp_path: Path) -> None:
+    code = (
+        'rows = [("root", None), ("ORG-hip", "root"), ("DEF-hip", "ORG-hip"), ("control", "ORG-hip"), ("ORG-leg", "control"),\n'
+        '        ("DEF-leg", "ORG-leg"), ("toe", "DEF-leg")]\n'
+        'rig = armature("Rig", [(n, p, (0, 0, 2 - i / 9), (0, 0, 2.1 - i / 9)) for i, (n, p) in enumerate(rows)])\n'
+        "for bone in rig.data.bones:\n"
+        '    bone.use_deform = bone.name.startswith("DEF-") or bone.name == "toe"\n'
+        "bpy.data.objects.remove(man)\n"
+        'action(rig, "Step", "control", "rotation_euler", [(0, 0, 0), (1, 0, 0)])\n'
+    )
+    (clip,) = sk.read_clips(saved(tmp_path, code))
+    (motion,) = clip.persons
+    assert motion.topology.names == ("root", "DEF-hip", "DEF-leg", "toe")
+    assert motion.topology.parents.tolist() == [-1, 0, 1, 2]
+    # The control between hip and leg still moves the leg.
+    assert (
+        np.ptp(joint(motion, "DEF-leg"), axis=0).max() > 0.05 and np.ptp(joint(motion, "DEF-hip"), axis=0).max() < 1e-6
+    )
 
 
 @needs_blender

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import skeletonllm_core as sk
+from skeletonllm_core.motion.orientation import UNITS
 from skeletonllm_core.remote.client import Client
 from tests.blender_addon import NAME, in_blender, needs_blender
 from tests.clips import bvh, wave
@@ -41,10 +48,16 @@ before = block_counts()
 kinds = lambda: sorted(name for name in dir(bpy.types) if "skeletonllm" in name.lower())
 on = kinds()
 classes = addon.classes
+import base64, bpy.utils.previews
+dot = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=")
 for cycle in range(20):
+    pictures = sys.modules["{NAME}"].pictures
+    pictures.keep(("a", "b"), [dot])
+    assert pictures.of(("a", "b")) and bpy.app.timers.is_registered(pictures.tick)
     assert bpy.ops.preferences.addon_disable(module="{NAME}") == {{"FINISHED"}}
     assert kinds() == [], kinds()
     assert not any(one.is_registered for one in classes)
+    assert not bpy.app.timers.is_registered(pictures.tick) and not bpy.utils.previews._uuid_open
     assert not hasattr(bpy.types.Scene, "skeletonllm") and not hasattr(bpy.types.WindowManager, "skeletonllm")
     assert not [one for one in handlers.load_pre if "skeletonllm" in one.__module__]
     assert not hasattr(bpy.ops.skeletonllm, "label") or "label" not in dir(bpy.ops.skeletonllm)
@@ -70,26 +83,53 @@ action = man.animation_data.action
 """
 
 VERBS = """
+import base64
+import bpy.utils.previews
 counts = block_counts()
 assert ops.label() == {"FINISHED"}
 (row,) = results.rows
 told["label"], told["score"], told["known"], told["others"] = row.label, row.score, row.known, row.alternatives
+# What the model saw moves in the panel.
+pictures = addon.pictures
+key, count = (row.armature_uid, row.action_uid), len(pictures._files[(row.armature_uid, row.action_uid)])
+told["pictures"] = [base64.b64encode(file).decode() for file in pictures._files[key]]
+assert bpy.app.timers.is_registered(pictures.tick)
+seen = []
+for turn in range(count + 1):
+    seen.append(list(pictures.of(key).image_pixels_float))
+    assert pictures.tick() == pictures.PERIOD
+assert seen[0] == seen[-1] and seen[0] != seen[1]
+told["pixels"], told["size"] = seen[1], list(pictures.of(key).image_size)
 assert ops.caption() == {"FINISHED"}
 scene.skeletonllm.question = "Which hand is raised?"
 assert ops.ask() == {"FINISHED"}
 scene.skeletonllm.labels = "wave, walk"
 assert ops.segment() == {"FINISHED"}
+scene.skeletonllm.preview = False
 (row,) = results.rows  # one row holds all that was asked about one action
 told["caption"], told["question"], told["answer"] = row.caption, row.question, row.answer
 told["segments"] = [[part.start, part.end, part.label] for part in row.segments]
+# Candidates may be lines of a text too.
+text = bpy.data.texts.new("Labels")
+text.write("walk\\n\\n squat \\nwave")
+scene.skeletonllm.labels, scene.skeletonllm.label_set = "", text
+told["candidates"] = settings.candidates(scene.skeletonllm)
 assert ops.label() == {"FINISHED"}
-told["chosen"] = results.rows[0].label
-scene.skeletonllm.labels = ""
+told["chosen"] = results.rows[0].label, results.rows[0].alternatives
+scene.skeletonllm.label_set = None
+bpy.data.texts.remove(text)
+assert settings.candidates(scene.skeletonllm) is None
+told["copied"] = settings.copied(results.rows[0])
+assert ops.copy() == {"FINISHED"}
 # Asking wrote nothing.
 assert block_counts() == counts and not list(action.keys()) and not list(man.keys()), list(action.keys())
 assert action.name == ARGS["name"], action.name
 
 # The panel can be drawn: every property and operator that it names exists.
+class Operator:
+    def __init__(self, name):
+        self.__dict__["known"] = getattr(ops, name).get_rna_type().properties
+    def __setattr__(self, name, value): assert name in self.known, name
 class Layout:
     use_property_split = False
     def __init__(self): self.seen = []
@@ -98,23 +138,39 @@ class Layout:
     def prop(self, data, name, text=None):
         assert name in data.bl_rna.properties, name
         self.seen.append(name)
-    def operator(self, name):
-        assert name.partition(".")[2] in dir(bpy.ops.skeletonllm), name
+    def operator(self, name, text=None):
+        assert name.partition(".")[2] in dir(ops), name
         self.seen.append(name)
+        return Operator(name.partition(".")[2])
     def label(self, text="", icon="NONE", translate=True): self.seen.append(text)
     def progress(self, factor=0.0, text=""): self.seen.append(text)
+    def template_icon(self, icon_value, scale): self.seen.append("picture")
     def template_list(self, kind, key, data, rows, active, index):
         assert hasattr(bpy.types, kind) and hasattr(data, rows) and hasattr(active, index)
 class Drawn:
     layout = Layout()
     _draw_row = staticmethod(addon.panel.SKELETONLLM_PT_answers._draw_row)
-for name in ("ask", "reading", "answers", "write"):
+for name in ("ask", "reading", "answers", "write", "motion"):
     getattr(addon.panel, f"SKELETONLLM_PT_{name}").draw(Drawn, bpy.context)
 addon.panel.SKELETONLLM_UL_results.draw_item(None, bpy.context, Drawn.layout, results, results.rows[0], 0, results, "active", 0)
 class DrawnPreferences(Drawn):
     bl_rna = prefs.bl_rna
 preferences.SKELETONLLM_preferences.draw(DrawnPreferences, bpy.context)
 told["drawn"] = Drawn.layout.seen
+bpy.types.SKELETONLLM_UL_results.draw_filter(types.SimpleNamespace(bl_rna=bpy.types.SKELETONLLM_UL_results.bl_rna),
+                                             bpy.context, Layout())
+# The list: ticks for all, a filter by name, the least sure first.
+for number, (name, score) in enumerate((("run", 0.9), ("jump", 0.2))):
+    settings.result_of("0", str(number), name).score = score
+assert ops.tick(on=False) == {"FINISHED"} and not any(row.chosen for row in results.rows)
+assert ops.tick() == {"FINISHED"} and all(row.chosen for row in results.rows)
+results.rows[0].score = 0.5
+listing = types.SimpleNamespace(filter_name="j", bitflag_filter_item=1, by_score=True)
+told["filter"] = addon.panel.SKELETONLLM_UL_results.filter_items(listing, bpy.context, results, "rows")
+# Nothing stays when the list is forgotten.
+assert len(bpy.utils.previews._uuid_open) == 1
+assert ops.clear() == {"FINISHED"} and pictures.of(key) is None and not bpy.app.timers.is_registered(pictures.tick)
+assert not bpy.utils.previews._uuid_open and not ops.copy.poll() and block_counts() == counts
 """
 
 
@@ -127,19 +183,69 @@ def test_the_answers_are_those_about_the_bvh(worker: Worker, clip: Path, tmp_pat
     assert (told["label"], told["known"]) == (expected.text, expected.known)
     assert told["score"] == pytest.approx(expected.score, abs=0.02)
     assert [one.rpartition(" ")[0] for one in told["others"].split(", ")] == [one.text for one in expected.alternatives]
-    assert told["chosen"] == "wave"
+    assert told["candidates"] == ["walk", "squat", "wave"]
+    chosen = client.label(persons, told["candidates"])
+    assert told["chosen"][0] == chosen.text and [one.split()[0] for one in told["chosen"][1].split(", ")] == [
+        one.text for one in chosen.alternatives
+    ]
+    lines = told["copied"].splitlines()
+    assert lines[0] == "wave" and lines[1].startswith(chosen.text) and {told["caption"], told["answer"]} < set(lines)
+    assert told["filter"] == [[0, 0, 1], [1, 2, 0]]
+    # The pictures are those that the model sees, and Blender shows just these files (from below upwards).
+    drawn, seen = ([pixels(file) for file in files] for files in (client.render(persons), decoded(told["pictures"])))
+    assert len(drawn) == len(seen) > 1
+    assert max(np.abs(one - other).mean() for one, other in zip(drawn, seen, strict=True)) < 0.01
+    shown = np.array(told["pixels"]).reshape(*told["size"], 4)[::-1, :, :3]
+    np.testing.assert_allclose(shown, seen[1], atol=1.5 / 255)  # Blender rounds down
     assert told["caption"] == client.caption(persons).caption
     assert told["question"] == "Which hand is raised?" and told["answer"] == client.ask(persons, told["question"])
     parts = client.segment(persons, ["wave", "walk"])
     assert told["segments"] == [[1 + part.start_frame, 1 + part.end_frame, part.label] for part in parts]
     assert {"skeletonllm.label", "skeletonllm.write_back", "skeletonllm.start_worker", "rename"} <= set(told["drawn"])
-    assert {told["caption"], told["answer"]} <= set(told["drawn"])
+    shown = " ".join(told["drawn"])  # long texts have several lines
+    assert told["caption"] in shown and told["answer"] in shown
+
+
+MARKERS = ("pose markers", "timeline markers")
+
+
+REAL = """
+bpy.ops.import_anim.bvh(filepath=ARGS["clip"], update_scene_fps=True, global_scale=ARGS["unit"])
+scene.skeletonllm.preview = False
+assert ops.label() == {"FINISHED"}
+told["label"] = [results.rows[0].label, results.rows[0].score]
+"""
+
+
+def test_real_motion_gets_the_label_of_the_command(
+    worker: Worker, model: str, shared_data: Path, tmp_path: Path
+) -> None:
+    path = min((shared_data / "original/bandai_bvh").glob("*.bvh"), key=lambda one: (one.stat().st_size, one.name))
+    (clip,) = sk.read_clips(path)
+    assert clip.origin is not None
+    unit = dict(UNITS)[clip.origin.unit]
+    told = in_blender(tmp_path, REAL, clip=str(path), unit=unit, address=worker.address, token=worker.token)
+    command = [sys.executable, "-m", "skeletonllm_core", "label", path, "--json", "--model", model]
+    said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["label"]
+    assert told["label"] == [said["text"], pytest.approx(said["score"], abs=0.02)]
+
+
+def decoded(texts: list[str]) -> list[bytes]:
+    return [base64.b64decode(text) for text in texts]
+
+
+def pixels(file: bytes) -> np.ndarray:
+    """(S, S, 3) in [0, 1]."""
+    return np.asarray(Image.open(BytesIO(file)).convert("RGB")) / 255
 
 
 WRITING = """
 other = keyed(man, "Still", man.pose.bones[0].name, "location", [(0, 0, 0), (0, 0.1, 0), (0, 0, 0)])
 lamp = bpy.data.actions.new("Lamp")
 man.animation_data.action = action
+folder = os.path.join(os.path.dirname(ARGS["told"]), "work")
+os.mkdir(folder)
+bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "take.blend"))
 chosen = scene.skeletonllm
 chosen.tasks = {"LABEL", "CAPTION", "SEGMENT"}
 chosen.labels = "wave, walk"
@@ -152,7 +258,10 @@ for row in results.rows:  # only the wave is to be written
 row.known = True  # whatever the model of this test is sure of
 first = row.segments[0]
 first.label = "start"
-chosen.rename, chosen.pose_markers, chosen.timeline_markers, chosen.nla_strips, chosen.asset = "PREFIX", True, True, True, True
+chosen.rename = "PREFIX"
+for choice in ("pose_markers", "timeline_markers", "nla_strips", "asset", "sidecar"):
+    assert not getattr(chosen, choice)
+    setattr(chosen, choice, True)
 
 def state():
     action, man = bpy.data.actions[0], bpy.data.objects[0]
@@ -165,16 +274,32 @@ def state():
         "scene": [[one.name, one.frame] for one in bpy.context.scene.timeline_markers],
         "strips": [[track.name, track.mute, [[s.name, s.frame_start, s.frame_end, s.action_frame_start, s.action_frame_end,
                     s.scale, s.action.name] for s in track.strips]] for track in man.animation_data.nla_tracks],
-        "asset": data and [sorted(tag.name for tag in data.tags), data.description],
+        "asset": data and [sorted(tag.name for tag in data.tags), data.description, data.catalog_id],
         "blocks": block_counts(),
         "others": [bpy.data.actions[name].users for name in ("Still", "Lamp")],
         "untouched": [list(bpy.data.actions[name].keys()) for name in ("Still", "Lamp")],
     }
 
 bpy.ops.ed.undo_push(message="before")
+def files():
+    return {name: open(os.path.join(folder, name)).read() for name in os.listdir(folder)
+            if not name.endswith(".blend") and not name.endswith(".blend1")}
+
 told["before"] = state()
+(changes,) = addon.write_back.planned(bpy.context)
+told["planned"] = [change.told for change in changes.planned]
+class Dialog:
+    class layout:
+        seen = []
+        @classmethod
+        def box(cls): return cls
+        @classmethod
+        def label(cls, text, icon="NONE", translate=True): cls.seen.append(text)
+bpy.types.SKELETONLLM_OT_write_back.draw(Dialog, bpy.context)
+assert Dialog.layout.seen == [changes.name, *told["planned"]] and changes.kept == []
+assert state() == told["before"] and files() == {}
 assert ops.write_back("EXEC_DEFAULT", True) == {"FINISHED"}
-told["written"] = state()
+told["written"], told["files"] = state(), files()
 told["segments"] = [[part.start, part.end, part.label] for part in row.segments]
 told["caption"], told["score"] = row.caption, row.score
 assert bpy.ops.ed.undo() == {"FINISHED"}
@@ -187,7 +312,8 @@ results = bpy.context.window_manager.skeletonllm
 (row,) = [row for row in results.rows if row.chosen]
 row.label, row.caption = "run", "Another caption."
 assert ops.write_back() == {"FINISHED"}
-told["again"] = state()
+told["again"], told["files again"] = state(), files()
+assert not addon.write_back.planned(bpy.context)[0].kept
 
 # A person changes things: they stay.
 action = settings.owners(row)[1]
@@ -195,14 +321,14 @@ man = bpy.data.objects[0]
 action.name, action["skeletonllm_label"] = "my wave", "my label"
 action.pose_markers[0].frame += 5
 man.animation_data.nla_tracks[0].strips[0].name = "mine"
-action.asset_data.description = "mine"
+action.asset_data.description, action.asset_data.catalog_id = "mine", "11111111-2222-3333-4444-555555555555"
+(sidecar,) = (name for name in os.listdir(folder) if name.endswith(".skel.json"))
+with open(os.path.join(folder, sidecar), "a") as file:
+    file.write(" ")
 row.label, row.caption = "jump", "A third."
 assert ops.write_back() == {"FINISHED"}
-told["kept"] = state()
-chosen = bpy.context.scene.skeletonllm
-writer = addon.write_back._Writer(row, bpy.context.scene)
-writer.write()
-told["reasons"] = writer.kept
+told["kept"], told["files kept"] = state(), files()
+told["reasons"] = addon.write_back.Changes(row, bpy.context.scene).kept
 """
 
 
@@ -219,7 +345,25 @@ def test_writing_is_by_choice_undone_in_one_step_and_keeps_what_a_person_changed
     assert written["properties"]["skeletonllm_label"] == "wave"
     assert written["properties"]["skeletonllm_score"] == pytest.approx(told["score"], abs=1e-4)
     assert written["properties"]["skeletonllm_caption"] == told["caption"]
-    assert written["asset"] == [["wave"], told["caption"]]
+    tags, description, catalog = written["asset"]
+    assert (tags, description) == (["wave"], told["caption"])
+    assert f"\n{catalog}:SkeletonLLM/wave:SkeletonLLM-wave\n" in told["files"]["blender_assets.cats.txt"]
+    assert "\nVERSION 1\n" in told["files"]["blender_assets.cats.txt"]
+    assert set(told["files"]) == {"blender_assets.cats.txt", "take.blend#wave_wave.skel.json"}
+    assert told["planned"] == [
+        "skeletonllm_label = wave",
+        f"skeletonllm_score = {written['properties']['skeletonllm_score']}",
+        f"skeletonllm_caption = {told['caption']}",
+        f"skeletonllm_segments = {written['properties']['skeletonllm_segments']}",
+        *(f"{what}: " + ", ".join(f"{frame} {name}" for name, frame in marks) for what in MARKERS),
+        f"{len(marks)} NLA strips on a muted track of wave",
+        "marked as an asset",
+        "tag: wave",
+        f"description: {told['caption']}",
+        "catalog: SkeletonLLM/wave",
+        "name: wave_wave",
+        "a sidecar beside this file",
+    ]
     ((name, mute, strips),) = written["strips"]
     assert name == "SkeletonLLM wave" and mute
     assert strips == [
@@ -230,16 +374,28 @@ def test_writing_is_by_choice_undone_in_one_step_and_keeps_what_a_person_changed
     again = told["again"]
     assert again["name"] == "run_wave" and again["properties"]["skeletonllm_label"] == "run"
     assert again["pose"] == again["scene"] == marks and len(again["strips"]) == 1
-    assert again["asset"] == [["run"], "Another caption."]
+    assert again["asset"][:2] == [["run"], "Another caption."]
+    lines = told["files again"]["blender_assets.cats.txt"].splitlines()[-2:]
+    assert lines == [
+        f"{catalog}:SkeletonLLM/wave:SkeletonLLM-wave",
+        f"{again['asset'][2]}:SkeletonLLM/run:SkeletonLLM-run",
+    ]
+    assert set(told["files again"]) == {"blender_assets.cats.txt", "take.blend#run_wave.skel.json"}
     kept = told["kept"]
     assert kept["name"] == "my wave" and kept["properties"]["skeletonllm_label"] == "my label"
     assert kept["properties"]["skeletonllm_caption"] == "A third."
     assert kept["pose"][0] == [marks[0][0], marks[0][1] + 5] and len(kept["pose"]) == len(marks)
-    assert kept["scene"] == marks and kept["strips"][0][2][0][0] == "mine" and kept["asset"] == [["jump"], "mine"]
+    assert kept["scene"] == marks and kept["strips"][0][2][0][0] == "mine"
+    assert kept["asset"] == [["jump"], "mine", "11111111-2222-3333-4444-555555555555"]
+    assert told["files kept"] == {
+        name: text + " " * name.endswith(".json") for name, text in told["files again"].items()
+    }
     assert sorted(told["reasons"]) == [
         "my wave: NLA strips kept, as they were changed",
         "my wave: pose markers kept, as they were changed",
         "my wave: skeletonllm_label kept, as they were changed",
+        "my wave: take.blend#run_wave.skel.json kept, as it was changed",
+        "my wave: the asset's catalog kept, as it was changed",
         "my wave: the asset's description kept, as it was changed",
         "my wave: the name kept, as it was changed",
     ]
@@ -382,7 +538,7 @@ assert not any(preferences.started.token in line for line in preferences.started
 
 def ask():
     plan = jobs.plan(bpy.context, ["label"])
-    return jobs.begin(preferences.worker(bpy.context), [jobs.as_shown(bpy.context)], plan, wait=False)
+    return jobs.run(jobs.Job(preferences.worker(bpy.context), [jobs.as_shown(bpy.context)], plan), wait=False)
 
 counts = block_counts()
 frame = scene.frame_current
@@ -488,13 +644,12 @@ sampler = sampling.Sampler(scene, bpy.context.view_layer, rig, None, take.frames
 assert sampler.work(1e9)
 told["roots"] = [list(offsets[:3]) for _, offsets in sampler.motion.frames]
 told["batch"] = bpy.ops.skeletonllm.annotate_actions.poll()
-row = settings.result_of(take.armature_uid, take.about_uid)
+row = settings.result_of(take.armature_uid, take.about_uid, take.name)
 row.label, row.known = "jump", True
 scene.skeletonllm.rename = "PREFIX"
 assert ops.write_back() == {"FINISHED"}
-writer = addon.write_back._Writer(row, scene)
-writer.write()
-told["kept"], told["name"] = writer.kept, [rig.animation_data.action.name, *rig.animation_data.action.keys()]
+told["kept"] = addon.write_back.Changes(row, scene).kept
+told["name"] = [rig.animation_data.action.name, *rig.animation_data.action.keys()]
 """
 
 
@@ -502,4 +657,4 @@ def test_a_linked_rig_is_read_and_not_written(tmp_path: Path) -> None:
     told = in_blender(tmp_path, LINKED)
     assert told["roots"] == [pytest.approx([0, 0, 1], abs=1e-6), pytest.approx([0, 0, 2], abs=1e-6)]
     assert told["batch"] is False
-    assert told["kept"] == ["Shared is linked from another file: write it there"] and told["name"] == ["Shared"]
+    assert told["kept"] == ["Shared: linked from another file: write it there"] and told["name"] == ["Shared"]

@@ -39,6 +39,22 @@ def told(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
+def mcap_messages(file: Path) -> dict[str, list[tuple[int, Any]]]:
+    """(log time [ns], message) by topic, read by the `mcap` package, as Foxglove's tools do."""
+    reading = pytest.importorskip("mcap.reader", reason='needs pip install "skeletonllm[test]"')
+    decoding = pytest.importorskip("mcap_ros2.decoder", reason='needs pip install "skeletonllm[test]"')
+    found: dict[str, list[tuple[int, Any]]] = {}
+    with file.open("rb") as opened:
+        reader = reading.make_reader(opened, decoder_factories=[decoding.DecoderFactory()])
+        summary = reader.get_summary()
+        # Foxglove shows what is CDR with a schema of ROS 2.
+        assert {one.message_encoding for one in summary.channels.values()} == {"cdr"}
+        assert {one.encoding for one in summary.schemas.values()} == {"ros2msg"}
+        for _, channel, message, decoded in reader.iter_decoded_messages():
+            found.setdefault(channel.topic, []).append((message.log_time, decoded))
+    return found
+
+
 def test_a_clip_made_into_a_bag_is_labelled(root: Path, worker: Worker, tmp_path: Path) -> None:
     made = CliRunner().invoke(
         cli, ["ros2", "make-bag", str(root / "examples/clips/walk.mixamo.bvh"), "-o", str(tmp_path / "walk")]
@@ -53,6 +69,8 @@ def test_a_clip_made_into_a_bag_is_labelled(root: Path, worker: Worker, tmp_path
     assert document["schema"] == "skeletonllm/annotation@1" and document["model"]["id"] == "default"
     assert person["label"]["text"] == "walk" and "walk" in person["caption"].lower() and person["warnings"] == []
     assert [one["label"] for one in person["segments"]] == ["walk"]
+    assert person["facts"] and all(fact.startswith("0.0–3.0 s: ") for fact in person["facts"])
+    assert any("moves forward" in fact for fact in person["facts"]), person["facts"]
 
     # The new bag: everything that was there, byte for byte, and the labels where their windows end.
     for topic in ("/humans/bodies/person0/joint_states", "/tf", "/humans/bodies/person0/urdf"):
@@ -71,6 +89,17 @@ def test_a_clip_made_into_a_bag_is_labelled(root: Path, worker: Worker, tmp_path
     assert caption.data == person["caption"]  # type: ignore[attr-defined]
     ((_, segment),) = messages(tmp_path / "labelled", "/skeletonllm/segments")
     assert json.loads(segment.data)["label"] == "walk"  # type: ignore[attr-defined]
+
+    # Other readers of MCAP see the same, and know the types of what was added.
+    opened = mcap_messages(tmp_path / "labelled" / "labelled.mcap")
+    assert [
+        (at, seen.header.stamp.sec, seen.results[0].class_id) for at, seen in opened["/humans/bodies/person0/action"]
+    ] == [
+        (at, seen.header.stamp.sec, "walk")  # type: ignore[attr-defined]
+        for at, seen in actions
+    ]
+    assert [seen.data for _, seen in opened["/skeletonllm/segments"]] == [segment.data]  # type: ignore[attr-defined]
+    assert len(opened["/tf"]) == len(messages(tmp_path / "walk", "/tf"))
 
     # Again: the same bytes; and what a person has corrected stays.
     data = sidecar.read_bytes()
@@ -112,7 +141,8 @@ def test_the_real_g1_in_a_sqlite3_bag(shared_data: Path, worker: Worker, tmp_pat
 
 
 def test_an_arm_without_a_description_needs_one(worker: Worker, tmp_path: Path) -> None:
-    values = np.stack([np.linspace(0, 1, 150), np.zeros(150), np.linspace(0, 2, 150), np.zeros(150)], -1)
+    # Half a turn is more than the shoulder can.
+    values = np.stack([np.linspace(0, np.pi, 150), np.zeros(150), np.linspace(0, 2, 150), np.zeros(150)], -1)
     names = ("shoulder", "slide", "twist", "gripper")
     write_states(tmp_path / "arm", None, names, [values], stamped=False)
     result = run(worker, tmp_path / "arm")
@@ -124,7 +154,10 @@ def test_an_arm_without_a_description_needs_one(worker: Worker, tmp_path: Path) 
     # Messages without a stamp count from when they were recorded.
     assert document["source"]["seconds"] == pytest.approx(4.967, abs=1e-3)
     assert document["source"]["start_stamp_ns"] == round(BEGIN * 1e9) + 500
-    assert document["persons"][0]["warnings"] == ["1 names are no joints of its URDF and were left out: gripper."]
+    assert document["persons"][0]["warnings"] == [
+        "1 names are no joints of its URDF and were left out: gripper.",
+        "1 joints went beyond their limits and were held there: shoulder.",
+    ]
     told(
         run(worker, tmp_path / "arm" / "arm.mcap", "--urdf", tmp_path / "arm.urdf", "--labels", "reach,rest", "--json")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import skeletonllm_core as sk
 from skeletonllm_core.motion import rotation
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.skeleton import BodyPart
+from skeletonllm_core.motion.urdf import robot_of_text
 from skeletonllm_ros2.human import human_urdf, human_values
 from skeletonllm_ros2.kinematics import ROOT_VALUES, FrameSource, JointSource, ball_joints, revolute_values
-from tests.robots import ARM
+from tests.robots import ARM, SIX_AXIS_ARM
 
 
 def z_up(points: np.ndarray) -> np.ndarray:
@@ -146,3 +148,53 @@ def test_frames_of_tf_are_the_same_body(root: Path) -> None:
     assert set(lost.topology.names) == {"base", "upper"}
     with pytest.raises(sk.TopologyError, match="no frame below 'camera'"):
         FrameSource("camera").person(names, stacked, 30.0, "arm")
+
+
+def test_values_stay_within_the_limits_of_their_joints() -> None:
+    source = JointSource(ARM, "arm")
+    values = np.zeros((6, 4))
+    values[:, 0] = [0.5, 1.5, -4.0, 0.5 + 2 * np.pi, -0.5 - 4 * np.pi, 1.0 + 1e-9]
+    values[:, 1] = 9.0
+    values[:, 2] = 40.0
+    held, beyond = source.limited(("shoulder", "slide", "twist", "other"), values)
+    # Whole turns are undone; what no turn helps goes to the nearer limit; a continuous joint has none.
+    np.testing.assert_allclose(held[:, 0], [0.5, 1.0, 1.0, 0.5, -0.5, 1.0], atol=1e-9)
+    assert (held[:, 1] == 2.0).all() and (held[:, 2] == 40.0).all()
+    assert beyond == ("shoulder", "slide") and values[1, 0] == 1.5, "the given values stay as they are"
+
+
+def places_of_yourdfpy(urdf: str, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """(T, 3) place of each link, by yourdfpy."""
+    peer = pytest.importorskip("yourdfpy", reason='needs pip install "skeletonllm[test]"')
+    robot = peer.URDF.load(io.StringIO(urdf), load_meshes=False, build_scene_graph=True)
+    places: dict[str, list[np.ndarray]] = {link: [] for link in robot.link_map}
+    for frame in range(len(next(iter(values.values())))):
+        robot.update_cfg({joint: value[frame] for joint, value in values.items()})
+        for link, found in places.items():
+            found.append(robot.get_transform(link, robot.base_link)[:3, 3])
+    return {link: np.array(found) for link, found in places.items()}
+
+
+def assert_same_places(urdf: str, seed: int) -> None:
+    robot = robot_of_text(urdf, "robot", 1000)
+    rng = np.random.default_rng(seed)
+    values = {}
+    for joint in robot.dofs:
+        low, high = robot.limits[robot.joints.index(joint)].clip(-np.pi, np.pi)
+        values[joint] = rng.uniform(low, high, 20)
+    still = np.tile([1.0, 0, 0, 0], (20, 1))
+    ours = robot.motion(values, np.zeros((20, 3)), still, 30).joint_positions()
+    theirs = places_of_yourdfpy(urdf, values)
+    assert set(theirs) == set(robot.links)
+    for place, link in enumerate(robot.links):
+        np.testing.assert_allclose(ours[:, place], theirs[link], atol=1e-6)
+
+
+@pytest.mark.parametrize("urdf", [ARM, SIX_AXIS_ARM, human_urdf("a1")], ids=["arm", "six axes", "human"])
+def test_links_are_where_another_library_has_them(urdf: str) -> None:
+    # It does not bring the axis of a slide to length one.
+    assert_same_places(urdf.replace('xyz="0 0 2"', 'xyz="0 0 1"'), 0)
+
+
+def test_links_of_the_g1_are_where_another_library_has_them(shared_data: Path) -> None:
+    assert_same_places((shared_data / "original" / "g1_pkl" / "g1_29dof_anneal_23dof.urdf").read_text(), 1)

@@ -14,6 +14,7 @@ from skeletonllm_core.motion.motion import Person
 from skeletonllm_ros2.history import MOST_ROWS, SECOND, History
 from skeletonllm_ros2.kinematics import JointSource
 from skeletonllm_ros2.labeler import Labeler, Settings
+from skeletonllm_ros2.services import ASK, SET_LABELS, answered
 from skeletonllm_ros2.smoothing import Smoother
 from tests.robots import ARM
 
@@ -29,7 +30,9 @@ class Slider:
         self.asked: list[tuple[str, float]] = []
         self.wait: threading.Event | None = None
 
-    def label(self, persons: Person, labels: Sequence[str] | None = None, *, top: int = 3) -> Label:
+    def label(
+        self, persons: Person, labels: Sequence[str] | None = None, *, top: int = 3, quick: bool = False
+    ) -> Label:
         if self.wait is not None:
             self.wait.wait(10)
         if self.fails:
@@ -43,6 +46,9 @@ class Slider:
 
     def caption(self, persons: Person) -> Caption:
         return Caption("it slides", ())
+
+    def ask(self, persons: Person, question: str) -> str:
+        return f"{persons.name}, {len(persons) / persons.fps:.1f} s: {question}"
 
 
 class Clock:
@@ -240,7 +246,7 @@ def test_bad_messages_are_counted_and_cost_nothing(model: Slider) -> None:
     answer = made.step()
     assert answer is not None and answer.label.text == "in"
     counts = made.status()[0].counts
-    assert (counts.messages, counts.malformed, counts.empty) == (400, 200, 100)
+    assert (counts.messages, counts.malformed, counts.empty, counts.incomplete) == (400, 200, 100, 100)
 
 
 def test_permuted_unknown_and_five_hundred_joints(model: Slider) -> None:
@@ -250,15 +256,22 @@ def test_permuted_unknown_and_five_hundred_joints(model: Slider) -> None:
     answers += feed(made, 4.0, 1.5, 0.2, names=(*NAMES, *more))
     assert {one.shown for one in answers} == {"in"}
     np.testing.assert_allclose([out for _, out in model.asked], 0.2, atol=1e-9)
-    assert made.status()[0].unknown_joints == tuple(sorted(more))
+    (status,) = made.status()
+    assert status.unknown_joints == tuple(sorted(more)) and status.counts.renamed == 2
 
 
 def test_a_stream_of_another_robot(model: Slider) -> None:
     made = labeler(model)
     for index in range(100):
         made.add("arm", index * SECOND // 50, ("knee",), [0.1])
-    assert made.pending == 0 and made.problem == "arm: none of its values belongs to a joint of its kinematics"
-    assert made.status()[0].counts.failed > 0
+    (status,) = made.status()
+    assert made.pending == 0 and status.problem == "none of its values belongs to a joint of its kinematics"
+    assert status.counts.failed > 0
+    with pytest.raises(sk.SkeletonLLMError, match="arm: none of its values"):
+        made.ask("arm", "What?")
+    # Once it is the right robot again, all is well.
+    feed(made, 2.0, 1.5, 0.2)
+    assert made.status()[0].problem is None
 
 
 def test_nothing_is_asked_before_the_kinematics_are_known(model: Slider) -> None:
@@ -294,6 +307,39 @@ def test_an_answer_about_a_time_that_is_gone_is_not_given(model: Slider) -> None
     model.wait.set()
     asking.join()
     assert answers == [None]
+
+
+def test_a_live_stream_is_answered_sooner(model: Slider) -> None:
+    made = labeler(model, live=True)
+    answers = feed(made, 10.0, 2, 0.2)
+    assert [(one.start / SECOND, one.end / SECOND) for one in answers[:4]] == [
+        (10, 10.5), (10, 10.75), (10, 11), (10.25, 11.25)
+    ]  # fmt: skip
+    # After a break the first window is short again, and reaches not over it.
+    assert feed(made, 20.0, 0.6, 0.2)[0].start == 20 * SECOND
+
+
+def test_values_beyond_their_limits_are_held_and_told(model: Slider) -> None:
+    made = labeler(model)
+    for index in range(60):
+        made.add("arm", index * SECOND // 50, NAMES, [1.7 if index < 30 else 0.3 + 2 * np.pi, 0.2, 40.0])
+    assert made.step() is not None
+    (status,) = made.status()
+    assert status.beyond_limits == ("shoulder",) and status.counts.beyond == 1
+
+
+def test_other_labels_and_questions(model: Slider) -> None:
+    made = labeler(model)
+    with pytest.raises(sk.SkeletonLLMError, match="nobody called '' is there: the bodies are none"):
+        made.ask("", "What?")
+    feed(made, 0.0, 2, 0.2)
+    assert answered(made, ASK, "What?") == (True, "arm, 1.0 s: What?") == answered(made, ASK, "arm: What?")
+    assert answered(made, ASK, "leg: What?").message.endswith(": leg: What?"), "leg is nobody"
+    assert answered(made, SET_LABELS, " in , out") == (True, "labels: in, out")
+    assert made.settings.labels == ("in", "out")
+    assert answered(made, SET_LABELS, "").message == "labels: those of the model" and made.settings.labels is None
+    made.forget("arm")
+    assert answered(made, ASK, "What?").success is False
 
 
 def test_bodies_come_and_go(model: Slider) -> None:

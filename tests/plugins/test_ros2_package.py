@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -47,3 +48,35 @@ def test_setup_installs_the_package_and_its_index_entry(root: Path, tmp_path: Pa
     assert (target / "share/ament_index/resource_index/packages/skeletonllm_ros2").is_file()
     assert (target / "share/skeletonllm_ros2/package.xml").is_file()
     assert (target / "share/skeletonllm_ros2/launch/labeler_launch.py").is_file()
+
+
+@pytest.mark.slow
+def test_colcon_builds_and_tests_the_package(root: Path, tmp_path: Path) -> None:
+    colcon = Path(sys.executable).parent / "colcon"
+    if not colcon.is_file():
+        pytest.skip('colcon is not here: pip install "skeletonllm[test]"')
+    # A workspace with the repository in it, as a user has it.
+    place = tmp_path / "src" / "skeletonllm"
+    place.mkdir(parents=True)
+    shutil.copy(root / "pyproject.toml", place)
+    caches = shutil.ignore_patterns("__pycache__", ".pytest_cache")
+    shutil.copytree(root / "plugins", place / "plugins", ignore=caches)
+    environment = {**os.environ, "COLCON_HOME": str(tmp_path / "home"), "COLCON_LOG_PATH": str(tmp_path / "log")}
+
+    def run(*words: str) -> str:
+        told = subprocess.run([colcon, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert told.returncode == 0, told.stdout + told.stderr
+        return told.stdout
+
+    assert run("list").split() == ["skeletonllm_ros2", "src/skeletonllm/plugins/ros2", "(ros.ament_python)"]
+    run("build", "--event-handlers", "console_direct-")
+    assert (tmp_path / "install/skeletonllm_ros2/lib/skeletonllm_ros2/labeler").is_file()
+    assert (tmp_path / "install/skeletonllm_ros2/share/skeletonllm_ros2/launch/labeler_launch.py").is_file()
+    run("test", "--event-handlers", "console_direct-", "--return-code-on-test-failure")
+    (report,) = tmp_path.glob("build/skeletonllm_ros2/pytest.xml")
+    suite = ElementTree.parse(report).getroot().find("testsuite")
+    assert suite is not None
+    # Without ROS the lifecycle node cannot be imported, and its test says so.
+    skipped = [one.get("message") for one in suite.iter("skipped")]
+    assert skipped in ([], ["rclpy comes with ROS 2 only"])
+    assert int(suite.get("tests", "0")) == 3 and suite.get("failures") == suite.get("errors") == "0"

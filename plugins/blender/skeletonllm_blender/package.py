@@ -11,17 +11,18 @@ from skeletonllm_core.errors import SkeletonLLMError
 
 ADDON = Path(__file__).with_name("addon")
 
+_FOLDER = "skeletonllm"
 _SUFFIXES = (".py", ".toml")
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
 def package_bytes() -> bytes:
-    """The .zip: stored, not compressed, because compressors differ from machine to machine."""
+    """The .zip: one folder, as Blender 3.4 needs it; stored, because compressors differ from machine to machine."""
     files = sorted(path for path in ADDON.iterdir() if path.suffix in _SUFFIXES or path.name == "LICENSE")
     content = BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for path in files:
-            entry = zipfile.ZipInfo(path.name, _LONG_AGO)
+            entry = zipfile.ZipInfo(f"{_FOLDER}/{path.name}", _LONG_AGO)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, path.read_bytes())
     return content.getvalue()

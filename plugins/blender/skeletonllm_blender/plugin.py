@@ -1,4 +1,5 @@
-"""What Blender adds to SkeletonLLM: Rigify's human meta-rig as a named topology, and the add-on as a file to install.
+"""What Blender adds to SkeletonLLM: Rigify's human meta-rig as a named topology, the add-on as a file to install, and
+the motions of files for it.
 
 Runs without Blender.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from skeletonllm_core.hooks import hookimpl
 
@@ -62,7 +63,7 @@ def skeletonllm_topologies() -> Iterable[Topology]:
 
 @hookimpl
 def skeletonllm_commands(cli: click.Group) -> None:
-    """`skeletonllm blender package`."""
+    """`skeletonllm blender package` and `skeletonllm blender motion`."""
     import click
 
     @cli.group()
@@ -77,3 +78,18 @@ def skeletonllm_commands(cli: click.Group) -> None:
 
         write_package(output)
         click.echo(output)
+
+    @blender.command()
+    @click.argument("file", type=click.Path(path_type=Path, readable=False))
+    @click.option(
+        "--onto", type=click.File("rb"), help="Carry over to the rig of a message to the worker (- for stdin)."
+    )
+    def motion(file: Path, onto: BinaryIO | None) -> None:
+        """The motions of a file, as the add-on reads them: messages in JSON, one a line."""
+        from skeletonllm_blender.motion_lines import motion_lines, rig_of
+
+        rig = None if onto is None else rig_of(onto.read())
+        for line, sentences in motion_lines(file, rig):
+            for sentence in sentences:
+                click.echo(sentence, err=True)
+            click.echo(line)

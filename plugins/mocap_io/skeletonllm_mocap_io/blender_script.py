@@ -99,14 +99,12 @@ def read_blend(source, target):
             number = len(clips)
             world, rest, tips = posed(scene, armature, action, slot)
             bones = [bone.bone for bone in armature.pose.bones]
-            kept = body(bones)
-            place = {bones[index].name: joint for joint, index in enumerate(kept)}
-            parents = [place[bones[index].parent.name] if bones[index].parent else -1 for index in kept]
+            kept, parents = body(bones)
             ends = [joint for joint in range(len(kept)) if joint not in parents]
             clips.append(
                 {
                     "name": action.name if len(fitting) == 1 else f"{action.name} ({armature.name})",
-                    "joints": list(place),
+                    "joints": [bones[index].name for index in kept],
                     "parents": parents,
                     "tips": ends,
                 }
@@ -144,14 +142,47 @@ def fits(action, armature):
 
 
 def body(bones):
-    """The bones that move the skin, and those that they hang from; all where none says so. The others are controls."""
-    wanted = set()
-    for bone in bones:
-        above = bone if bone.use_deform else None
-        while above is not None and above.name not in wanted:
-            wanted.add(above.name)
-            above = above.parent
-    return [index for index, bone in enumerate(bones) if bone.name in wanted or not wanted]
+    """(indices of the bones of the body, parents before children; the place there of the parent of each, -1 at a root).
+
+    The bones that move the skin, and those they hang from; all where none does. The others are controls. Rigify hangs its
+    DEF- bones from ORG- bones of the same name, and those from controls: there a DEF- bone hangs from the next one above.
+    """
+    number = {bone.name: index for index, bone in enumerate(bones)}
+    hangs = [number[bone.parent.name] if bone.parent else -1 for bone in bones]
+    kept = set(range(len(bones)))
+    deforming = {bone.name: bone for bone in bones if bone.use_deform}
+    if deforming:
+        above = [above_of(bone, deforming) for bone in bones]
+        rehung = [-1 if one is None else number[one.name] for one in above]
+        hangs = rehung if all(chain(index, rehung) for index in range(len(bones))) else hangs
+        kept = {one for name in deforming for one in chain(number[name], hangs)}
+    order = sorted(kept, key=lambda index: (len(chain(index, hangs)), index))
+    place = {index: joint for joint, index in enumerate(order)}
+    return order, [place[hangs[index]] if hangs[index] >= 0 else -1 for index in order]
+
+
+def above_of(bone, deforming):
+    """What a bone hangs from."""
+    nearest, parent = None, bone.parent
+    while parent is not None and not parent.use_deform:
+        twin = deforming.get("DEF-" + parent.name[4:]) if parent.name.startswith("ORG-") else None
+        if twin is not None and twin != bone:
+            return twin
+        if twin is None:
+            nearest = nearest or parent
+        parent = parent.parent
+    return nearest or parent
+
+
+def chain(index, hangs):
+    """A bone and all that it hangs from; empty where they hang from each other in a circle."""
+    found = []
+    while index >= 0:
+        found.append(index)
+        index = hangs[index]
+        if len(found) > len(hangs):
+            return []
+    return found
 
 
 def posed(scene, armature, action, slot):

@@ -14,7 +14,7 @@ from skeletonllm_core.sidecar import is_locked, read_sidecar
 from skeletonllm_ros2 import bag_files
 from skeletonllm_ros2.bodies import Bodies, Transform
 from skeletonllm_ros2.history import SECOND
-from skeletonllm_ros2.labeler import Answer, Labeler, Settings
+from skeletonllm_ros2.labeler import Answer, BodyStatus, Labeler, Settings
 from skeletonllm_ros2.records import BodyRecord
 from skeletonllm_ros2.smoothing import TimedSegment
 from skeletonllm_ros2.topics import SEGMENTS, TF, TF_STATIC, BodyTopics, body_topics, frame_topics
@@ -157,7 +157,7 @@ class _Run:
         for status in self.labeler.status():
             record = self.records.get(status.body)
             if record is not None:
-                record.warnings += _warnings(status.unknown_joints, vars(status.counts))
+                record.warnings += _warnings(status)
         if not any(record.answers for record in self.records.values()):
             window = self.labeler.settings.window_s
             raise SkeletonLLMError(
@@ -259,14 +259,19 @@ def _transform(message: Any, logged: int) -> Transform:
     return Transform(_stamp(message.header.stamp) or logged, *frames, values)
 
 
-def _warnings(unknown: tuple[str, ...], counts: dict[str, int]) -> list[str]:
-    told = []
-    if unknown:
-        shown = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
-        told.append(f"{len(unknown)} names are no joints of its URDF and were left out: {shown}.")
+def _warnings(status: BodyStatus) -> list[str]:
+    told, counts = [], vars(status.counts)
+    for names, text in (
+        (status.unknown_joints, "names are no joints of its URDF and were left out"),
+        (status.beyond_limits, "joints went beyond their limits and were held there"),
+    ):
+        if names:
+            shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+            told.append(f"{len(names)} {text}: {shown}.")
     for key, text in (
         ("malformed", "messages had not one position for each name and were left out"),
         ("empty", "messages were empty"),
+        ("incomplete", "messages held what is no number, which was bridged"),
         ("jumps", "times the clock jumped back"),
         ("gaps", "times nothing came for more than a second"),
     ):

@@ -45,7 +45,7 @@ class Bodies:
         self._frames = FrameSource(tf_root) if tf_root is not None else None
         self._still: dict[str, np.ndarray] = {}
         self._signs = Signs()
-        self._body_of_root: dict[str, str] = {}
+        self._root_of: dict[str, str] = {}
         self._sources: dict[str, Source] = {}
         if self._frames is not None:
             self._frames_body = frame_topics(self._frames.root).body
@@ -61,12 +61,12 @@ class Bodies:
         source = JointSource(urdf, origin)
         self._sources[body] = source
         self.labeler.set_source(body, source)
-        self._body_of_root[source.root] = body
+        self._root_of[body] = source.root
 
     def release(self, body: str) -> None:
         """Forgets the URDF of a body that has gone."""
         self._sources.pop(body, None)
-        self._body_of_root = {root: one for root, one in self._body_of_root.items() if one != body}
+        self._root_of.pop(body, None)
 
     def joint_state(self, topics: BodyTopics, stamp: int, names: Sequence[str], positions: Sequence[float]) -> None:
         """Takes in joint values of a body; a human that nobody described is one of 1.7 m."""
@@ -79,7 +79,7 @@ class Bodies:
         frames: dict[int, tuple[list[str], list[np.ndarray]]] = {}
         for row in rows:
             values = np.array(row.values, dtype=np.float64)
-            body = self._body_of_root.get(row.child)
+            body = self._body_of(row.child)
             if body is not None and not static:
                 self._add(body, row.stamp, ROOT_VALUES, self._signs.aligned(row.child, values))
             if self._frames is None:
@@ -98,6 +98,17 @@ class Bodies:
             if kept:
                 values = np.stack([listed[place] for place in kept])
                 self._add(self._frames_body, stamp, [names[place] for place in kept], values)
+
+    def _body_of(self, frame: str) -> str | None:
+        """The body whose root link a frame is.
+
+        Robots with one URDF have one name for their roots: then a frame says whose it is by the namespace before it, as
+        robot_state_publisher's `frame_prefix` puts it; without one it is nobody's.
+        """
+        owners = [body for body, root in self._root_of.items() if frame == root]
+        if len(owners) == 1:
+            return owners[0]
+        return next((body for body, root in self._root_of.items() if frame == f"{body}/{root}"), None)
 
     def _add(self, body: str, stamp: int, names: Sequence[str], values: Sequence[float] | np.ndarray) -> None:
         # The labeler forgets bodies that are silent; one that speaks again is still described.

@@ -16,6 +16,7 @@ import click
 
 Command = Callable[..., Any]
 
+_MOST_WINDOWS = 1000
 _PATH = click.Path(path_type=Path, readable=False)
 
 
@@ -62,11 +63,16 @@ def with_bodies(command: Command) -> Command:
     return command
 
 
-def settings_of(window: float, hop: float, labels: str | None, min_score: float, no_captions: bool, queue: int) -> Any:
+def settings_of(
+    window: float, hop: float, labels: str | None, min_score: float, no_captions: bool, *, live: bool
+) -> Any:
     from skeletonllm_ros2.labeler import Settings
 
     listed = None if labels is None else tuple(one.strip() for one in labels.split(",") if one.strip())
-    return Settings(window, hop, listed, min_score, captions=not no_captions, queue=queue)
+    # Of a recording every window is looked at; live, only the newest.
+    return Settings(
+        window, hop, listed, min_score, captions=not no_captions, queue=1 if live else _MOST_WINDOWS, live=live
+    )
 
 
 @ros2.command()
@@ -97,7 +103,7 @@ def bag(
     from skeletonllm_ros2.bag import annotate_bag
     from skeletonllm_ros2.worker import worker_at
 
-    settings = settings_of(window, hop, labels, min_score, no_captions, queue=1000)
+    settings = settings_of(window, hop, labels, min_score, no_captions, live=False)
     with worker_at(worker_url, model, device) as worker:
         done = annotate_bag(
             bag, worker, settings, out=out, sidecars=sidecars, urdf=urdf, tf_root=tf_root, progress=_told_progress()
@@ -150,7 +156,7 @@ def run(
     from skeletonllm_ros2.labeler import Labeler
     from skeletonllm_ros2.worker import worker_at
 
-    settings = settings_of(window, hop, labels, min_score, no_captions, queue=1)
+    settings = settings_of(window, hop, labels, min_score, no_captions, live=True)
     number = ros_domain() if domain is None else domain
     try:
         text = None if urdf is None else urdf.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ Members have the plain names of ROS, because peers that send type information co
 from dataclasses import dataclass, field
 
 from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import byte, float64, int32, sequence, uint32
+from cyclonedds.idl.types import byte, float64, int32, int64, sequence, uint32, uint64
 
 TYPE_HASHES = {
     "sensor_msgs::msg::dds_::JointState_": "a13ee3a330e346c9d87b5aa18d24e11690752bd33a0350f11c5882bc9179260e",
@@ -109,3 +109,22 @@ class DiagnosticStatus(IdlStruct, typename="diagnostic_msgs::msg::dds_::Diagnost
 class DiagnosticArray(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticArray_"):
     header: Header = field(default_factory=Header)
     status: sequence[DiagnosticStatus] = field(default_factory=list)
+
+
+# A service is two topics. Each message begins with the header of rmw_cyclonedds (`cdds_request_header` in its serdata.hpp):
+# who asks, and which of its questions this is; the reply has the same.
+
+
+@dataclass
+class AddDiagnosticsRequest(IdlStruct, typename="diagnostic_msgs::srv::dds_::AddDiagnostics_Request_"):
+    guid: uint64 = 0
+    seq: int64 = 0
+    load_namespace: str = ""
+
+
+@dataclass
+class AddDiagnosticsReply(IdlStruct, typename="diagnostic_msgs::srv::dds_::AddDiagnostics_Response_"):
+    guid: uint64 = 0
+    seq: int64 = 0
+    success: bool = False
+    message: str = ""

@@ -24,10 +24,12 @@ from skeletonllm_core.errors import MotionFormatError, SkeletonLLMError
 from skeletonllm_ros2 import dds_messages as msg
 from skeletonllm_ros2 import topics as names
 from skeletonllm_ros2.bodies import FORGET_S, Bodies, Transform
+from skeletonllm_ros2.dds_services import DdsServices
 from skeletonllm_ros2.diagnostics import diagnoses
 from skeletonllm_ros2.history import SECOND
 from skeletonllm_ros2.kinematics import JointSource
 from skeletonllm_ros2.labeler import Answer, Labeler
+from skeletonllm_ros2.services import ASK, SET_LABELS, answered
 from skeletonllm_ros2.smoothing import TimedSegment
 
 _log = logging.getLogger("skeletonllm.ros2")
@@ -60,12 +62,16 @@ def topic_qos(kind: Any, *, reliable: bool, kept: bool, depth: int) -> Qos:
         depth: samples that are kept.
     """
     hash_of = msg.TYPE_HASHES[kind.__idl_typename__.replace(".", "::")]
-    return Qos(
+    qos = Qos(
         Policy.Reliability.Reliable(duration(milliseconds=100)) if reliable else Policy.Reliability.BestEffort,
         Policy.Durability.TransientLocal if kept else Policy.Durability.Volatile,
         Policy.History.KeepLast(depth),
         Policy.Userdata(f"typehash=RIHS01_{hash_of};".encode()),
     )
+    if kept:
+        # How many of them a latecomer gets is said apart.
+        qos += Qos(Policy.DurabilityService(0, Policy.History.KeepLast(depth), -1, -1, -1))
+    return qos
 
 
 class DdsNode:
@@ -112,6 +118,11 @@ class DdsNode:
             raise SkeletonLLMError(f"DDS does not start in domain {domain}: {problem}") from problem
         self._published = BuiltinDataReader(self._participant, BuiltinTopicDcpsPublication)
         self._wait = WaitSet(self._participant)
+        self._services = DdsServices(
+            self._participant, (SET_LABELS, ASK), lambda service, text: answered(labeler, service, text)
+        )
+        for reader in self._services.readers:
+            self._wait.attach(_condition(reader))
         self._read(names.TF, msg.TFMessage, reliable=False, kept=False)
         self._read(names.TF_STATIC, msg.TFMessage, reliable=True, kept=True)
 
@@ -119,6 +130,8 @@ class DdsNode:
         """Works until `stop` is set."""
         asking = threading.Thread(target=self._ask, args=(stop,), name="model", daemon=True)
         asking.start()
+        serving = threading.Thread(target=self._services.run, args=(stop,), name="services", daemon=True)
+        serving.start()
         looked = told = 0.0
         while not stop.is_set():
             now = time.monotonic()
@@ -128,11 +141,13 @@ class DdsNode:
             if now - told >= _TELL_S:
                 told = now
                 self._housekeep()
-            if not asking.is_alive():
-                raise SkeletonLLMError("the thread that asks the model ended, see above: start the node again")
+            if not (asking.is_alive() and serving.is_alive()):
+                raise SkeletonLLMError("a thread of the node ended, see above: start it again")
             self._wait.wait(duration(milliseconds=100))
             self._take()
-        asking.join(timeout=5)
+            self._services.take()
+        for thread in (asking, serving):
+            thread.join(timeout=5)
         for segment in self.labeler.finish():
             self._say_segment(segment)
 
@@ -159,8 +174,10 @@ class DdsNode:
 
     def _read(self, topic: str, kind: Any, *, reliable: bool, kept: bool) -> None:
         qos = topic_qos(kind, reliable=reliable, kept=kept, depth=1 if kept and kind is msg.String else 200)
+        # Some peers name members with a final underscore; what counts is their order.
+        qos += Qos(Policy.TypeConsistency.AllowTypeCoercion(ignore_member_names=True))
         reader = DataReader(self._participant, Topic(self._participant, f"rt{topic}", kind), qos)
-        condition = ReadCondition(reader, ViewState.Any | InstanceState.Any | SampleState.NotRead)
+        condition = _condition(reader)
         self._wait.attach(condition)
         self._readers[topic] = (reader, condition)
 
@@ -235,6 +252,9 @@ class DdsNode:
             self._release(body)
         for segment in self.labeler.ended():
             self._say_segment(segment)
+        for body, topics in self._topics.items():
+            if topics.joint_states != names.TF:
+                self.labeler.set_publishers(body, len(self._readers[topics.joint_states][0].get_matched_publications()))
         rows = []
         for level, name, message, values in diagnoses(self.labeler):
             pairs = [msg.KeyValue(key, value) for key, value in values.items()]
@@ -265,6 +285,10 @@ class DdsNode:
                 topic_ = Topic(self._participant, f"rt{topic}", type(message))
                 self._writers[topic] = DataWriter(self._participant, topic_, qos)
             self._writers[topic].write(message)
+
+
+def _condition(reader: DataReader) -> ReadCondition:
+    return ReadCondition(reader, ViewState.Any | InstanceState.Any | SampleState.NotRead)
 
 
 def _stamp(header: msg.Header) -> int:

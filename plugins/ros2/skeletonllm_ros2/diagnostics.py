@@ -31,6 +31,10 @@ def _of_body(status: BodyStatus) -> Diagnosis:
         level, message = STALE, "nothing heard"
     elif status.waits_for_model:
         level, message = WARN, "waits for its URDF"
+    elif status.problem:
+        level, message = ERROR, status.problem
+    elif status.publishers > 1:
+        level, message = WARN, f"{status.publishers} publishers send its joint states: their values are mixed"
     elif status.unknown_joints:
         level, message = WARN, f"{len(status.unknown_joints)} names are no joints of its URDF"
     else:
@@ -40,7 +44,10 @@ def _of_body(status: BodyStatus) -> Diagnosis:
         "rate [1/s]": f"{status.rate:.1f}",
         "latency [s]": "" if status.latency is None else f"{status.latency:.3f}",
         "queue": f"{status.waiting}",
+        "label": status.label or "",
+        "publishers": f"{status.publishers or ''}",
         **{key: f"{counts[key]}" for key in counts},
         "unknown joints": ", ".join(status.unknown_joints[:20]),
+        "beyond their limits": ", ".join(status.beyond_limits[:20]),
     }
     return Diagnosis(level, f"skeletonllm: {status.body}", message, values)

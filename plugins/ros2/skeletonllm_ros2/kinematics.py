@@ -52,6 +52,24 @@ class JointSource:
         """The pose of the root alone says nothing: every joint would seem to be at zero."""
         return any(name not in ROOT_VALUES for name in names)
 
+    def limited(self, names: Sequence[str], values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The values held within the limits of their joints.
+
+        Args:
+            names: of D values.
+            values: (T, D), no NaN.
+
+        Returns:
+            (T, D) values, and the names of those that had to be held.
+        """
+        held, beyond = values.copy(), []
+        for column, name in enumerate(names):
+            if name in self._joints:
+                held[:, column], was_beyond = self.robot.within_limits(name, values[:, column])
+                if was_beyond:
+                    beyond.append(name)
+        return held, tuple(beyond)
+
     def person(self, names: Sequence[str], values: np.ndarray, fps: float, name: str) -> Motion:
         """The motion in Y up; joints that are not named stay at zero, and so does the root without `ROOT_VALUES`.
 
@@ -188,6 +206,10 @@ class FrameSource:
 
     def shows(self, names: Sequence[str]) -> bool:
         return any(name != self.root and self.root in self._line(name) for name in names)
+
+    def limited(self, names: Sequence[str], values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Frames have no limits."""
+        return values, ()
 
     def person(self, names: Sequence[str], values: np.ndarray, fps: float, name: str) -> Person:
         """Where the frames were, Y up.

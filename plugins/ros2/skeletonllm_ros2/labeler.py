@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -37,9 +37,13 @@ _MOST_BODIES = 64
 class Model(Protocol):
     """What is asked: `skeletonllm_core.Client` (the worker) and what `skeletonllm_core.load_model` returns both fit."""
 
-    def label(self, persons: Person, labels: Sequence[str] | None = None, *, top: int = 3) -> Label: ...
+    def label(
+        self, persons: Person, labels: Sequence[str] | None = None, *, top: int = 3, quick: bool = False
+    ) -> Label: ...
 
     def caption(self, persons: Person) -> Caption: ...
+
+    def ask(self, persons: Person, question: str) -> str: ...
 
 
 class Source(Protocol):
@@ -55,6 +59,10 @@ class Source(Protocol):
 
     def shows(self, names: Sequence[str]) -> bool:
         """Whether known values of these names say anything about the body's pose."""
+        ...
+
+    def limited(self, names: Sequence[str], values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The values within what the body can do, and the names of those that were not."""
         ...
 
     def person(self, names: Sequence[str], values: np.ndarray, fps: float, name: str) -> Person: ...
@@ -75,6 +83,8 @@ class Settings:
         steady: windows in a row that it takes to change the label.
         stale_s: a body that was not heard of for so long is stale [s].
         queue: windows of a body that may wait for the model.
+        live: answers are wanted at once: the model looks once at a window, and the first window after a start or a break
+            is only half as long.
 
     Raises:
         SkeletonLLMError: a value is out of range.
@@ -90,6 +100,7 @@ class Settings:
     steady: int = 2
     stale_s: float = 2.0
     queue: int = 1
+    live: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (("window_s", 0.2, 60.0), ("hop_s", 0.02, 60.0), ("min_score", 0.0, 1.0)):
@@ -98,6 +109,11 @@ class Settings:
                 raise SkeletonLLMError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
         if self.labels is not None and not any(label.strip() for label in self.labels):
             raise SkeletonLLMError("labels holds no candidate: leave it out for the model's own")
+
+    @property
+    def first_s(self) -> float:
+        """Length of the first window [s]."""
+        return self.window_s / 2 if self.live else self.window_s
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,7 @@ class Answer:
         shown: the steady label; None where there is none.
         changed: the steady label is another one than before.
         caption: where it changed and captions are asked for, else None.
+        facts: what was measured in the window, beside the caption.
         segment: the stretch that ended with this window.
         took: from the end of the window's last message to this answer [s].
     """
@@ -122,6 +139,7 @@ class Answer:
     shown: str | None
     changed: bool
     caption: str | None
+    facts: tuple[str, ...]
     segment: TimedSegment | None
     took: float
 
@@ -133,14 +151,31 @@ class Answer:
 
 @dataclass
 class Counts:
-    """What happened to the messages and windows of a body so far."""
+    """What happened to the messages and windows of a body so far.
+
+    Attributes:
+        messages: all that came.
+        malformed: not as many positions as names, or too many; left out.
+        empty: neither; left out.
+        incomplete: some value is no number; it is bridged.
+        renamed: other names, or in another order, than the message before.
+        jumps: the stamps went back, so the body starts afresh.
+        gaps: nothing came for more than a second, so the body starts afresh.
+        windows: answered.
+        beyond: values were held at the limits of their joints.
+        dropped: the model was busy until a newer window came.
+        failed: the model, or the kinematics, could not answer.
+    """
 
     messages: int = 0
     malformed: int = 0
     empty: int = 0
+    incomplete: int = 0
+    renamed: int = 0
     jumps: int = 0
     gaps: int = 0
     windows: int = 0
+    beyond: int = 0
     dropped: int = 0
     failed: int = 0
 
@@ -158,6 +193,9 @@ class BodyStatus:
         waiting: windows that wait for the model.
         label: the steady label.
         unknown_joints: names that its kinematics do not know, sorted.
+        beyond_limits: joints whose values had to be held at their limits, sorted.
+        publishers: how many send its values; 0 where nobody counted.
+        problem: why its latest window could not be looked at, None where it could.
         counts: since the body appeared.
     """
 
@@ -169,6 +207,9 @@ class BodyStatus:
     waiting: int
     label: str | None
     unknown_joints: tuple[str, ...]
+    beyond_limits: tuple[str, ...]
+    publishers: int
+    problem: str | None
     counts: Counts
 
 
@@ -187,12 +228,17 @@ class _Body:
     smoother: Smoother
     source: Source | None = None
     heard: float = 0.0
+    begun: int = 0
     next_end: int | None = None
     latency: float | None = None
+    publishers: int = 0
+    problem: str | None = None
     epoch: int = 0
     waiting: deque[_Window] = field(default_factory=deque)
     ended: list[TimedSegment] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
+    beyond: set[str] = field(default_factory=set)
+    names: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
 
 
@@ -219,11 +265,29 @@ class Labeler:
     def set_source(self, body: str, source: Source) -> None:
         """Says how the values of a body become a motion; windows are only made once this is known."""
         with self._lock:
-            self._body(body).source = source
+            known = self._body(body)
+            known.source, known.names = source, ()
+            known.unknown.clear()
+            known.beyond.clear()
 
     def has_source(self, body: str) -> bool:
         with self._lock:
             return body in self._bodies and self._bodies[body].source is not None
+
+    def set_publishers(self, body: str, count: int) -> None:
+        """How many send the values of a body, for `status`; a body that was never heard of has none."""
+        with self._lock:
+            if body in self._bodies:
+                self._bodies[body].publishers = count
+
+    def set_labels(self, labels: Sequence[str] | None) -> None:
+        """Other candidates from the next window on; None for the model's own.
+
+        Raises:
+            SkeletonLLMError: there is no candidate.
+        """
+        with self._lock:
+            self.settings = replace(self.settings, labels=None if labels is None else tuple(labels))
 
     def add(self, body: str, stamp: int, names: Sequence[str], values: Sequence[float] | np.ndarray) -> None:
         """Takes in one message.
@@ -248,7 +312,10 @@ class Labeler:
                 known.counts.malformed += 1
                 return
             # Infinity is no measurement either.
-            array = np.where(np.isfinite(array), array, np.nan)
+            seen = np.isfinite(array)
+            if not seen.all():
+                known.counts.incomplete += 1
+                array = np.where(seen, array, np.nan)
             newest = known.history.newest
             if newest is not None:
                 back, ahead = stamp < newest - _LATE, stamp > newest + _GAP
@@ -257,10 +324,8 @@ class Labeler:
                 if back or ahead:
                     self._restart(known, newest)
             known.history.add(stamp, names, array)
-            if known.source is not None:
-                known.unknown.update(
-                    name for name in names if len(known.unknown) < MAX_JOINTS and not known.source.knows(name)
-                )
+            if known.source is not None and known.source.shows(names):
+                self._look_at_names(known, tuple(names))
             self._cut(body, known, stamp)
 
     def forget(self, body: str) -> list[TimedSegment]:
@@ -295,6 +360,35 @@ class Labeler:
                 known.ended = []
             return ended
 
+    def ask(self, body: str, question: str) -> str:
+        """The model's answer to a question about what a body did in the last window's length.
+
+        Args:
+            body: whose; "" for the one that was heard of last.
+            question: open text.
+
+        Raises:
+            SkeletonLLMError: there is no such body, nothing is known of its pose, or the model cannot answer.
+        """
+        with self._lock:
+            heard = {one: known for one, known in self._bodies.items() if known.history.newest is not None}
+            if not body and heard:
+                body = max(heard, key=lambda one: heard[one].heard)
+            if body not in heard:
+                there = ", ".join(heard) or "none"
+                raise SkeletonLLMError(f"nobody called {body!r} is there: the bodies are {there}")
+            known = heard[body]
+            if known.source is None:
+                raise SkeletonLLMError(f"{body} waits for its URDF")
+            source, newest = known.source, known.history.newest
+            assert newest is not None
+            start = max(newest - int(self.settings.window_s * SECOND), known.begun)
+            window = self._cut_out(known, source, start, newest)
+        if window is None:
+            raise SkeletonLLMError(f"{body}: {known.problem}")
+        values, _ = source.limited(window.names, window.values)
+        return self._model.ask(source.person(window.names, values, self.settings.fps, body), question)
+
     # --- what goes out
 
     @property
@@ -321,8 +415,9 @@ class Labeler:
         settings = self.settings
         caption = None
         try:
-            person = known.source.person(window.names, window.values, settings.fps, body)
-            label = self._model.label(person, settings.labels, top=settings.top)
+            values, beyond = known.source.limited(window.names, window.values)
+            person = known.source.person(window.names, values, settings.fps, body)
+            label = self._model.label(person, settings.labels, top=settings.top, quick=settings.live)
             with self._lock:
                 if known.epoch != epoch:
                     return None
@@ -330,7 +425,7 @@ class Labeler:
                 segment = known.smoother.update(window.start, window.end, label)
                 shown = known.smoother.current
             if settings.captions and shown is not None and shown != before:
-                caption = self._model.caption(person).caption
+                caption = self._model.caption(person)
         except SkeletonLLMError as problem:
             with self._lock:
                 known.counts.failed += 1
@@ -338,9 +433,22 @@ class Labeler:
             raise
         with self._lock:
             known.counts.windows += 1
+            known.counts.beyond += bool(beyond)
+            known.beyond.update(beyond)
             known.latency = self._clock() - window.since
             self.problem = None
-        return Answer(body, window.start, window.end, label, shown, shown != before, caption, segment, known.latency)
+        return Answer(
+            body,
+            window.start,
+            window.end,
+            label,
+            shown,
+            shown != before,
+            None if caption is None else caption.caption,
+            () if caption is None else caption.facts,
+            segment,
+            known.latency,
+        )
 
     def status(self) -> list[BodyStatus]:
         """Every body, in the order in which they appeared."""
@@ -356,6 +464,9 @@ class Labeler:
                     len(known.waiting),
                     known.smoother.current,
                     tuple(sorted(known.unknown)),
+                    tuple(sorted(known.beyond)),
+                    known.publishers,
+                    known.problem,
                     Counts(**vars(known.counts)),
                 )
                 for body, known in self._bodies.items()
@@ -380,25 +491,41 @@ class Labeler:
         """Makes the windows that a message completes."""
         window, hop = int(self.settings.window_s * SECOND), int(self.settings.hop_s * SECOND)
         if known.next_end is None:
-            known.next_end = stamp + window
+            known.begun, known.next_end = stamp, stamp + int(self.settings.first_s * SECOND)
         while stamp >= known.next_end:
             end = known.next_end
             known.next_end += hop
             if known.source is None:
                 continue
-            names, values = known.history.window(end - window, end, self.settings.fps, angles=known.source.angles)
-            places = [place for place, name in enumerate(names) if known.source.knows(name)]
-            named = tuple(names[place] for place in places)
-            if not known.source.shows(named):
+            start = max(end - window, known.begun)
+            taken = self._cut_out(known, known.source, start, end)
+            if taken is None:
                 known.counts.failed += 1
-                self.problem = f"{body}: none of its values belongs to a joint of its kinematics"
                 continue
             if len(known.waiting) >= self.settings.queue:
                 known.waiting.popleft()
                 known.counts.dropped += 1
-            known.waiting.append(_Window(end - window, end, named, values[:, places], self._clock()))
+            known.waiting.append(taken)
             if body not in self._turns:
                 self._turns.append(body)
+
+    def _cut_out(self, known: _Body, source: Source, start: int, end: int) -> _Window | None:
+        """What a body did between two stamps [ns]; None where nothing is known of its pose, which `problem` then says."""
+        names, values = known.history.window(start, end, self.settings.fps, angles=source.angles)
+        places = [place for place, name in enumerate(names) if source.knows(name)]
+        named = tuple(names[place] for place in places)
+        known.problem = None if source.shows(named) else "none of its values belongs to a joint of its kinematics"
+        return None if known.problem else _Window(start, end, named, values[:, places], self._clock())
+
+    def _look_at_names(self, known: _Body, names: tuple[str, ...]) -> None:
+        """Counts where names change, and collects those that the kinematics do not know."""
+        if names == known.names:
+            return
+        known.counts.renamed += bool(known.names)
+        known.names = names
+        assert known.source is not None
+        room = MAX_JOINTS - len(known.unknown)
+        known.unknown.update([name for name in names if not known.source.knows(name)][: max(room, 0)])
 
     def _next(self) -> tuple[str, _Body, _Window, int] | None:
         while self._turns:

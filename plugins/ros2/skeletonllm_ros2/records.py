@@ -22,6 +22,7 @@ class BodyRecord:
         joints: how many joints it has.
         segments: in order, each with the caption of its beginning.
         answers: what was said about each window.
+        facts: what was measured in the windows that a caption was written about, with their seconds.
         warnings: whole sentences.
     """
 
@@ -32,6 +33,7 @@ class BodyRecord:
     joints: int = 0
     segments: list[tuple[TimedSegment, str]] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     _caption: str = field(default="", init=False)
 
@@ -45,6 +47,8 @@ class BodyRecord:
             self.ended(answer.segment)
         if answer.changed:
             self._caption = answer.caption or ""
+            begin, end = ((stamp - self.first) / SECOND for stamp in (answer.start, answer.end))
+            self.facts += [f"{max(begin, 0):.1f}–{end:.1f} s: {fact}" for fact in answer.facts]
         self.answers.append(answer)
 
     def ended(self, segment: TimedSegment) -> None:
@@ -102,7 +106,7 @@ class BodyRecord:
                 "hop_s": settings.hop_s,
                 "min_score": settings.min_score,
             },
-            "persons": [{**document, "facts": [], "warnings": self.warnings}],
+            "persons": [{**document, "facts": self.facts, "warnings": self.warnings}],
             "locked": False,
         }
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.executors import ExternalShutdownException
+from diagnostic_msgs.srv import AddDiagnostics
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
@@ -27,6 +29,7 @@ from skeletonllm_ros2.bodies import FORGET_S, Bodies, Transform
 from skeletonllm_ros2.diagnostics import diagnoses
 from skeletonllm_ros2.history import SECOND
 from skeletonllm_ros2.labeler import Answer, Labeler, Settings
+from skeletonllm_ros2.services import ASK, SET_LABELS, answered
 from skeletonllm_ros2.smoothing import TimedSegment
 from skeletonllm_ros2.worker import worker_at
 
@@ -71,6 +74,7 @@ class LabelerNode(LifecycleNode):
         self._inputs: dict[str, Any] = {}
         self._outputs: dict[str, Any] = {}
         self._ticks: list[Any] = []
+        self._services: list[Any] = []
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
@@ -86,6 +90,7 @@ class LabelerNode(LifecycleNode):
                 labels or None,
                 self._value("min_score"),
                 captions=self._value("captions"),
+                live=True,
             )
             worker = self._resources.enter_context(
                 worker_at(self._value("worker_url") or None, device=self._value("device"))
@@ -106,6 +111,12 @@ class LabelerNode(LifecycleNode):
         for topic, qos in ((names.TF, qos_profile_sensor_data), (names.TF_STATIC, kept_qos(100))):
             self._inputs[topic] = self.create_subscription(TFMessage, topic, self._on_transforms(topic), qos)
         self._ticks = [self.create_timer(_LOOK_S, self._discover), self.create_timer(_TELL_S, self._housekeep)]
+        # A question takes as long as the model needs, so services have a thread of their own.
+        apart = MutuallyExclusiveCallbackGroup()
+        self._services = [
+            self.create_service(AddDiagnostics, service, self._on_request(service), callback_group=apart)
+            for service in (SET_LABELS, ASK)
+        ]
         self._asking = threading.Thread(target=self._ask, name="model", daemon=True)
         self._asking.start()
         return super().on_activate(state)
@@ -140,7 +151,9 @@ class LabelerNode(LifecycleNode):
             self.destroy_timer(timer)
         for subscription in self._inputs.values():
             self.destroy_subscription(subscription)
-        self._ticks, self._inputs = [], {}
+        for service in self._services:
+            self.destroy_service(service)
+        self._ticks, self._inputs, self._services = [], {}, []
         # What /joint_states said is heard anew after the next activation; its URDF too, as that is kept for latecomers.
         self._topics = {body: topics for body, topics in self._topics.items() if topics.joint_states == names.TF}
         if self._labeler is not None:
@@ -199,6 +212,14 @@ class LabelerNode(LifecycleNode):
 
         return take
 
+    def _on_request(self, service: str) -> Any:
+        def answer(request: AddDiagnostics.Request, response: AddDiagnostics.Response) -> AddDiagnostics.Response:
+            assert self._labeler is not None
+            response.success, response.message = answered(self._labeler, service, request.load_namespace)
+            return response
+
+        return answer
+
     def _describe(self, body: str, urdf: str, origin: str) -> None:
         assert self._bodies is not None
         try:
@@ -251,6 +272,9 @@ class LabelerNode(LifecycleNode):
             self._release(body)
         for segment in self._labeler.ended():
             self._say_segment(segment)
+        for body, topics in self._topics.items():
+            if topics.joint_states != names.TF:
+                self._labeler.set_publishers(body, self.count_publishers(topics.joint_states))
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         for level, name, text, values in diagnoses(self._labeler):
@@ -286,7 +310,7 @@ def main() -> None:
     rclpy.init()
     node = LabelerNode()
     try:
-        rclpy.spin(node)
+        rclpy.spin(node, MultiThreadedExecutor(2))
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -31,11 +32,16 @@ class Worker:
         self._token = token
         self._client: sk.Client | None = None
 
-    def label(self, persons: Person, labels: Sequence[str] | None = None, *, top: int = 3) -> Label:
-        return self._asked(lambda client: client.label(persons, labels, top=top))
+    def label(
+        self, persons: Person, labels: Sequence[str] | None = None, *, top: int = 3, quick: bool = False
+    ) -> Label:
+        return self._asked(lambda client: client.label(persons, labels, top=top, quick=quick))
 
     def caption(self, persons: Person) -> Caption:
         return self._asked(lambda client: client.caption(persons))
+
+    def ask(self, persons: Person, question: str) -> str:
+        return self._asked(lambda client: client.ask(persons, question))
 
     def model(self) -> dict[str, Any]:
         """Id and SHA-256 of the model that answers."""
@@ -74,9 +80,11 @@ def worker_at(address: str | None, model: str = "default", device: str = "auto")
         yield Worker(address)
         return
     command = [sys.executable, "-m", "skeletonllm_core", "serve", "--port", "0", "--model", model, "--device", device]
+    # Threads that wait for work must not keep the cores busy: the node and the robot need them.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     # Its log goes to a file: a pipe that nobody reads would stop it in the end.
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         assert process.stdout is not None
         try:
             token = re.match(r"token: (\S+)", process.stdout.readline())

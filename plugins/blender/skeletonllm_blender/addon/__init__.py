@@ -5,19 +5,21 @@ The model runs in a process of its own, the worker (`skeletonllm serve`); this a
 library only.
 
     armature ─sampling→ motion ─connection→ worker → answers (settings) ─write_back→ the file
+    motion file ─importing→ motion ─posing→ armature, action
 """
 
 import bpy
 from bpy.app.handlers import persistent
+from bpy.app.translations import pgettext_iface as iface_
 
-from . import jobs, operators, panel, preferences, settings, write_back
+from . import jobs, operators, panel, pictures, preferences, settings, write_back
 
 bl_info = {
     "name": "SkeletonLLM",
     "description": "Names, captions and timelines for the motion of armatures",
     "author": "The SkeletonLLM project",
     "version": (0, 1, 0),
-    "blender": (4, 2, 0),
+    "blender": (3, 4, 0),
     "location": "3D Viewport > Sidebar > SkeletonLLM",
     "category": "Animation",
 }
@@ -38,19 +40,24 @@ classes = (
     operators.SKELETONLLM_OT_retry,
     operators.SKELETONLLM_OT_cancel,
     operators.SKELETONLLM_OT_clear,
+    operators.SKELETONLLM_OT_tick,
+    operators.SKELETONLLM_OT_copy,
+    operators.SKELETONLLM_OT_import_motion,
     write_back.SKELETONLLM_OT_write_back,
     panel.SKELETONLLM_UL_results,
     panel.SKELETONLLM_PT_ask,
     panel.SKELETONLLM_PT_reading,
     panel.SKELETONLLM_PT_answers,
     panel.SKELETONLLM_PT_write,
+    panel.SKELETONLLM_PT_motion,
 )
 
 
 @persistent
 def _before_another_file(*_):
-    jobs.cancel("another file was opened")
+    jobs.cancel(iface_("another file was opened"))
     jobs.last = None
+    pictures.forget()
     bpy.context.window_manager.skeletonllm.rows.clear()
 
 
@@ -63,8 +70,9 @@ def register():
 
 
 def unregister():
-    jobs.cancel("the add-on was switched off")
+    jobs.cancel(iface_("the add-on was switched off"))
     jobs.last = None
+    pictures.forget()
     if bpy.app.timers.is_registered(jobs.tick):
         bpy.app.timers.unregister(jobs.tick)
     preferences.stop()

@@ -28,21 +28,35 @@ def curve_sets(action):
         yield None, list(action.fcurves)
 
 
-def fitting_slot(action, armature):
-    """(slot or None, F-curves) of an action that move mostly bones that the armature has; None where there are none."""
+def fitting_slots(action, armature):
+    """(slot or None, F-curves) of an action that move mostly bones that the armature has."""
     for slot, curves in curve_sets(action):
         found = (re.match(r'pose\.bones\["(.+?)"\]', curve.data_path) for curve in curves)
         names = {bpy.utils.unescape_identifier(match.group(1)) for match in found if match}
         known = sum(name in armature.data.bones for name in names)
         if names and known >= _FITS * len(names):
-            return slot, curves
-    return None
+            yield slot, curves
+
+
+def fitting_slot(action, armature):
+    """The first of `fitting_slots`; None where there is none."""
+    return next(fitting_slots(action, armature), None)
 
 
 def fitting(armature):
     """The actions that fit an armature, by name."""
     ordered = sorted(bpy.data.actions, key=lambda one: one.name)
     return [action for action in ordered if fitting_slot(action, armature) is not None]
+
+
+def new_action(name, armature):
+    """(action, slot or None, a function that makes an F-curve of a path, an index and a group) for an armature."""
+    action = bpy.data.actions.new(name)
+    if not hasattr(action, "slots"):
+        return action, None, lambda path, index, group: action.fcurves.new(path, index=index, action_group=group)
+    slot = action.slots.new(id_type="OBJECT", name=armature.name)
+    bag = action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
+    return action, slot, lambda path, index, group: bag.fcurves.new(path, index=index, group_name=group)
 
 
 @contextmanager

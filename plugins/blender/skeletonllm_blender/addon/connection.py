@@ -11,13 +11,15 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from .problems import Problem
+
 VERSION = 1  # of the messages
 LONGEST_QUESTION = 32 * 2**20
 _LONGEST_ANSWER = 8 * 2**20
 _CHUNK = 2**16
 
 
-class WorkerProblem(Exception):
+class WorkerProblem(Problem):
     """One sentence on why there is no answer, and what to do."""
 
 
@@ -44,7 +46,8 @@ class Worker:
         except ValueError:
             self.host = None
         if not self.host or parts.scheme != "http" or parts.path.strip("/") or parts.query:
-            raise WorkerProblem(f"{address!r} is no address of a worker: it looks like http://127.0.0.1:8765")
+            told = "{address!r} is no address of a worker: it looks like http://127.0.0.1:8765"
+            raise WorkerProblem(told, address=address)
         self.address, self.timeout = address.rstrip("/"), timeout
         self.token = token.strip() or _kept_token(self.port, self.address)
         if not (self.token.isascii() and self.token.isprintable()):
@@ -66,8 +69,8 @@ class Asking(threading.Thread):
         worker: who is asked.
         motion: has `message()`.
         questions: (verb, options) each.
-        replies: receives (verb, answer) each, then ("done", None). Or at last ("refused", sentence), where the worker
-            cannot make anything of this motion, or ("problem", sentence), where there is no worker that answers.
+        replies: receives ("health", answer), (verb, answer) each, then ("done", None). Or at last ("refused", Refused),
+            where the worker cannot make anything of this motion, or ("problem", WorkerProblem), where none answers.
     """
 
     def __init__(self, worker, motion, questions, replies):
@@ -88,30 +91,36 @@ class Asking(threading.Thread):
 
     def run(self):
         try:
-            clip = self._motion.message()
+            self._replies.put(("health", self._request("GET", "health", None)))
+            clip = self._motion.message().encode("ascii")
             for verb, options in self._questions:
                 if self._cancelled.is_set():
                     return
-                body = f'{{"version": {VERSION}, {clip}, {json.dumps(options)[1:-1]}'.rstrip(", ") + "}"
-                self._replies.put((verb, self._ask(verb, body.encode("ascii"))))
+                more = (", " + json.dumps(options)[1:-1] if options else "").encode("ascii")
+                body = b'{"version": %d, %b%b}' % (VERSION, clip, more)
+                self._replies.put((verb, self._request("POST", verb, body)))
         except Refused as problem:
-            self._replies.put(("refused", str(problem)))
+            self._replies.put(("refused", problem))
         except WorkerProblem as problem:
-            self._replies.put(("problem", str(problem)))
+            self._replies.put(("problem", problem))
         else:
             self._replies.put(("done", None))
 
-    def _ask(self, verb, body):
-        if len(body) > LONGEST_QUESTION:
+    def _request(self, method, path, body):
+        if body is not None and len(body) > LONGEST_QUESTION:
             raise Refused(
-                f"the motion is too long for one request ({len(body) / 2**20:.0f} MiB of at most "
-                f"{LONGEST_QUESTION >> 20}): read fewer frames, or with a larger frame step"
+                "the motion is too long for one request ({size:.0f} MiB of at most {most}): read fewer frames, or with a "
+                "larger frame step",
+                size=len(body) / 2**20,
+                most=LONGEST_QUESTION >> 20,
             )
         worker, deadline = self._worker, time.monotonic() + self._worker.timeout
         self._connection = connection = http.client.HTTPConnection(worker.host, worker.port, timeout=worker.timeout)
-        headers = {"Authorization": f"Bearer {worker.token}", "Content-Type": "application/json", "Connection": "close"}
+        headers = {"Authorization": f"Bearer {worker.token}", "Connection": "close"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         try:
-            connection.request("POST", f"/v1/{verb}", body, headers)
+            connection.request(method, f"/v1/{path}", body, headers)
             line = connection.sock
             response = connection.getresponse()
             content = b""
@@ -123,17 +132,19 @@ class Asking(threading.Thread):
                 content += chunk
             complete = response.length in (0, None)
         except TimeoutError:
-            told = f"did not answer within {worker.timeout:g} s: wait longer (preferences), or send fewer frames"
-            raise WorkerProblem(f"the worker at {worker.address} {told}") from None
+            told = "the worker at {address} did not answer within {seconds:g} s: wait longer (preferences), or send fewer frames"
+            raise WorkerProblem(told, address=worker.address, seconds=worker.timeout) from None
         except ConnectionRefusedError:
-            raise WorkerProblem(f"no worker answers at {worker.address}: start it in the preferences") from None
+            told = "no worker answers at {address}: start it in the preferences"
+            raise WorkerProblem(told, address=worker.address) from None
         except ConnectionError:
             raise self._gone() from None
         except http.client.HTTPException:
             raise self._stranger() from None
         except OSError as problem:
             told = (problem.strerror or str(problem)).lower()
-            raise WorkerProblem(f"the worker at {worker.address} cannot be reached: {told}") from problem
+            cannot = "the worker at {address} cannot be reached: {problem}"
+            raise WorkerProblem(cannot, address=worker.address, problem=told) from problem
         finally:
             connection.close()
         if not complete:
@@ -151,19 +162,25 @@ class Asking(threading.Thread):
             sentence = value.get("error")
             if not isinstance(sentence, str):
                 raise self._stranger()
-            raise Refused(sentence) if status == 422 else WorkerProblem(sentence)
+            raise (Refused if status == 422 else WorkerProblem)("{sentence}", sentence=sentence)
         version = value.get("version")
         if version != VERSION:
-            told = f"speaks version {version!r}, and this add-on version {VERSION}: update the older of the two"
-            raise WorkerProblem(f"the worker at {self._worker.address} {told}")
+            raise WorkerProblem(
+                "the worker at {address} speaks version {version!r}, and this add-on version {ours}: update the older of the "
+                "two",
+                address=self._worker.address,
+                version=version,
+                ours=VERSION,
+            )
         return value
 
     def _gone(self):
-        told = "went away before it answered: see its log, and start it again"
-        return WorkerProblem(f"the worker at {self._worker.address} {told}")
+        told = "the worker at {address} went away before it answered: see its log, and start it again"
+        return WorkerProblem(told, address=self._worker.address)
 
     def _stranger(self):
-        return WorkerProblem(f"what listens at {self._worker.address} is no SkeletonLLM worker: check the port")
+        told = "what listens at {address} is no SkeletonLLM worker: check the port"
+        return WorkerProblem(told, address=self._worker.address)
 
 
 def _kept_token(port, address):
@@ -174,7 +191,9 @@ def _kept_token(port, address):
     try:
         return path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        cure = "start one in the preferences of this add-on, or give its token there"
-        raise WorkerProblem(f"no worker keeps a token for {address}: {cure}") from None
+        told = "no worker keeps a token for {address}: start one in the preferences of this add-on, or give its token there"
+        raise WorkerProblem(told, address=address) from None
     except (OSError, ValueError) as problem:
-        raise WorkerProblem(f"{path}: the worker's token cannot be read: {problem}") from problem
+        raise WorkerProblem(
+            "{path}: the worker's token cannot be read: {problem}", path=path, problem=problem
+        ) from problem

@@ -5,18 +5,22 @@ A job never changes the file. In Blender's window it runs on a timer, so that th
 are called from a script run it to its end.
 """
 
+import json
 import queue
 from dataclasses import dataclass
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
-from . import settings
+from . import pictures, settings, sidecars
 from .actions import fitting
 from .connection import Asking
-from .sampling import CannotSample, Sampler, by_uid
+from .identity import by_uid, uid_of
+from .sampling import CannotSample, Sampler
+from .wording import sentence
 
-BITE = 0.01  # how long the interface waits for a bite of frames [s]
+BITE = 0.025  # how long the interface waits for a bite of frames, with all that belongs to it [s]
 _PAUSE = 0.01
 _WAIT = 0.1
 
@@ -32,9 +36,9 @@ class Take:
     """
 
     name: str
-    armature_uid: int
-    action_uid: int | None
-    about_uid: int | None
+    armature_uid: str
+    action_uid: str | None
+    about_uid: str | None
     frames: tuple
 
 
@@ -42,7 +46,7 @@ class Take:
 class Plan:
     """How to read, and what to ask: (verb, options) each."""
 
-    scene_uid: int
+    scene_uid: str
     layer: str
     step: int
     deform_only: bool
@@ -83,11 +87,14 @@ class Job:
             return self.problem
         if self.finished:
             if not self.failed:
-                return f"{self.answered} answered"
-            take, sentence = self.failed[0]
-            return f"{self.answered} answered, {len(self.failed)} not; {take.name}: {sentence}"
-        doing = "asking about" if self._asking else "reading"
-        return f"{doing} {self.left[0].name} ({self._total - len(self.left) + 1} of {self._total})"
+                return iface_("{count} answered").format(count=self.answered)
+            take, told = self.failed[0]
+            return iface_("{count} answered, {failed} not; {name}: {problem}").format(
+                count=self.answered, failed=len(self.failed), name=take.name, problem=told
+            )
+        doing = "asking about {name} ({number} of {count})" if self._asking else "reading {name} ({number} of {count})"
+        number = self._total - len(self.left) + 1
+        return iface_(doing).format(name=self.left[0].name, number=number, count=self._total)
 
     @property
     def progress(self):
@@ -104,7 +111,7 @@ class Job:
             else:
                 self._listen(wait)
         except CannotSample as problem:
-            self._give_up_take(str(problem))
+            self._give_up_take(sentence(problem))
         if not self.left:
             self.finished = True
         return self.finished
@@ -114,6 +121,9 @@ class Job:
         if self._asking is not None:
             self._asking.cancel()
         self.problem, self.finished = reason, True
+
+    def close(self):
+        """Nothing to undo: asking changes nothing."""
 
     def _read(self, bite):
         take, plan = self.left[0], self.plan
@@ -135,16 +145,17 @@ class Job:
         except queue.Empty:
             return
         if verb == "problem":
-            self.cancel(answer)
+            self.cancel(sentence(answer))
         elif verb == "refused":
-            self._give_up_take(answer)
+            self._give_up_take(sentence(answer))
         elif verb != "done":
             self._answers[verb] = answer
         else:
             try:
                 self._keep(self.left[0])
             except (KeyError, TypeError, ValueError, AttributeError):
-                self.cancel(f"the answer of the worker at {self.worker.address} makes no sense: check its version")
+                told = iface_("the answer of the worker at {address} makes no sense: check its version")
+                self.cancel(told.format(address=self.worker.address))
                 return
             self.answered += 1
             self._next()
@@ -175,7 +186,13 @@ class Job:
                 }
                 for one in self._answers["segment"]["segments"]
             ]
-        row = settings.result_of(take.armature_uid, take.about_uid or 0)
+        fields["warnings"] = "\n".join(str(one) for one in self._answers["info"]["warnings"])
+        about = self._about()
+        images = pictures.decoded(self._answers["render"]["images"]) if "render" in self._answers else None
+        row = settings.result_of(take.armature_uid, take.about_uid, take.name)
+        if images is not None:
+            pictures.keep((row.armature_uid, row.action_uid), images)
+        row.record = json.dumps(_joined(row.record, about))
         for key, value in fields.items():
             setattr(row, key, value)
         if parts is not None:
@@ -185,10 +202,27 @@ class Job:
                 for key, value in part.items():
                     setattr(added, key, value)
 
-    def _give_up_take(self, sentence):
+    def _about(self):
+        """What a sidecar says of the take."""
+        motion, model = self._sampler.motion, self._answers["health"]["model"]
+        labels = [options["labels"] for _, options in self.plan.questions if "labels" in options]
+        return {
+            "model": {"id": str(model["id"]), "sha256": str(model["sha256"])},
+            "fps": motion.fps,
+            "frames": len(motion.frames),
+            "joints": len(motion.names),
+            **({"labels": labels[0]} if labels else {}),
+            "answers": {
+                verb: sidecars.person_of(verb, answer)
+                for verb, answer in self._answers.items()
+                if verb in ("info", "label", "caption", "segment")
+            },
+        }
+
+    def _give_up_take(self, told):
         take = self.left[0]
-        self.failed.append((take, sentence))
-        settings.result_of(take.armature_uid, take.about_uid or 0).problem = sentence
+        self.failed.append((take, told))
+        settings.result_of(take.armature_uid, take.about_uid, take.name).problem = told
         self._next()
 
     def _next(self):
@@ -203,38 +237,39 @@ def as_shown(context):
     frames = scene.frame_start, scene.frame_end
     if action is not None and scene.skeletonllm.frames == "ACTION":
         frames = _frames(action)
-    uid = action.session_uid if action else None
-    return Take(action.name if action else armature.name, armature.session_uid, None, uid, frames)
+    uid = uid_of(action) if action else None
+    return Take(action.name if action else armature.name, uid_of(armature), None, uid, frames)
 
 
 def all_actions(context):
     """A take for every action that fits the active armature."""
     armature = context.object
-    return [
-        Take(one.name, armature.session_uid, one.session_uid, one.session_uid, _frames(one))
-        for one in fitting(armature)
-    ]
+    return [Take(one.name, uid_of(armature), uid_of(one), uid_of(one), _frames(one)) for one in fitting(armature)]
 
 
 def plan(context, verbs):
     """The plan that the settings of the scene make of some verbs."""
     chosen = context.scene.skeletonllm
-    labels = [one.strip() for one in chosen.labels.split(",") if one.strip()] or None
+    labels = settings.candidates(chosen)
     options = {
         "label": {"labels": labels, "top": 3},
         "caption": {},
         "ask": {"question": chosen.question},
         "segment": {"labels": labels},
     }
-    questions = tuple((verb, options[verb]) for verb in verbs)
+    questions = (
+        ("info", {}),
+        *((verb, options[verb]) for verb in verbs),
+        *((("render", {}),) if chosen.preview else ()),
+    )
     layer = context.view_layer.name
-    return Plan(context.scene.session_uid, layer, chosen.frame_step, chosen.deform_only, questions)
+    return Plan(uid_of(context.scene), layer, chosen.frame_step, chosen.deform_only, questions)
 
 
-def begin(worker, takes, how, *, wait):
+def run(job, *, wait):
     """Run a job to its end (`wait`), or on a timer; the job."""
     global current, last
-    job = current = last = Job(worker, takes, how)
+    current = last = job
     if wait:
         while not job.step(_WAIT, _WAIT):
             pass
@@ -250,11 +285,10 @@ def tick():
     job = current
     if job is None:
         return None
+    before = job.status, job.progress
     finished = job.step(BITE, 0)
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
+    if finished or (job.status, job.progress) != before:
+        pictures.redraw_sidebars()
     if not finished:
         return _PAUSE
     current = None
@@ -267,6 +301,17 @@ def cancel(reason):
     if current is not None:
         current.cancel(reason)
         current = None
+
+
+def _joined(before, about):
+    """What is known of a take: the answers of before, as far as they are about the same motion, and the new ones."""
+    old = json.loads(before or "{}")
+    if any(old.get(key) != about[key] for key in ("model", "fps", "frames", "joints")):
+        old = {"answers": {}}
+    kept = old["answers"]
+    if "labels" in about and about["labels"] != old.get("labels"):  # a sidecar has one set of candidates
+        kept = {verb: answer for verb, answer in kept.items() if verb not in ("label", "segment")}
+    return {"labels": None, **old, **about, "answers": {**kept, **about["answers"]}}
 
 
 def _frames(action):

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons that ask. They change nothing in the file; answers are shown in the panel until they are written."""
+"""The buttons that ask and import. Asking changes nothing in the file; answers are shown until they are written."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
-from . import jobs, preferences, settings
-from .connection import WorkerProblem
+from . import importing, jobs, pictures, posing, preferences, sampling, settings
+from .problems import Problem
+from .wording import sentence
 
-_NO_ARMATURE = "Select an armature"
+
+def _is_free(cls):
+    if jobs.current is not None:
+        cls.poll_message_set("Something is being asked already")
+    return jobs.current is None
 
 
 class _Asks:
@@ -15,12 +21,9 @@ class _Asks:
     @classmethod
     def poll(cls, context):
         if context.object is None or context.object.type != "ARMATURE":
-            cls.poll_message_set(_NO_ARMATURE)
+            cls.poll_message_set("Select an armature")
             return False
-        if jobs.current is not None:
-            cls.poll_message_set("Something is being asked already")
-            return False
-        return True
+        return _is_free(cls)
 
     def invoke(self, context, event):
         return self._begin(context, wait=False)
@@ -35,18 +38,24 @@ class _Asks:
     def _begin(self, context, *, wait):
         takes = self.takes(context)
         if not takes:
-            self.report({"ERROR"}, f"no action moves the bones of {context.object.name}")
+            told = iface_("no action moves the bones of {armature}").format(armature=context.object.name)
+            self.report({"ERROR"}, told)
             return {"CANCELLED"}
-        return begin(self, context, takes, jobs.plan(context, self.verbs(context)), wait=wait)
+        return ask(self, context, takes, jobs.plan(context, self.verbs(context)), wait=wait)
 
 
-def begin(operator, context, takes, plan, *, wait):
-    """Run a job and report how it went; what an operator returns."""
+def ask(operator, context, takes, plan, *, wait):
+    """Ask about takes and report how it went; what an operator returns."""
     try:
-        job = jobs.begin(preferences.worker(context), takes, plan, wait=wait)
-    except WorkerProblem as problem:
-        operator.report({"ERROR"}, str(problem))
+        worker = preferences.worker(context)
+    except Problem as problem:
+        operator.report({"ERROR"}, sentence(problem))
         return {"CANCELLED"}
+    return _run(operator, jobs.Job(worker, takes, plan), wait=wait)
+
+
+def _run(operator, job, *, wait):
+    jobs.run(job, wait=wait)
     if wait:
         bad = job.problem or job.failed
         operator.report({"INFO"} if not bad else {"WARNING"} if job.answered else {"ERROR"}, job.status)
@@ -131,14 +140,14 @@ class SKELETONLLM_OT_retry(bpy.types.Operator):
         return jobs.current is None and jobs.last is not None and bool(jobs.last.unanswered)
 
     def invoke(self, context, event):
-        return begin(self, context, jobs.last.unanswered, jobs.last.plan, wait=False)
+        return ask(self, context, jobs.last.unanswered, jobs.last.plan, wait=False)
 
     def execute(self, context):
-        return begin(self, context, jobs.last.unanswered, jobs.last.plan, wait=True)
+        return ask(self, context, jobs.last.unanswered, jobs.last.plan, wait=True)
 
 
 class SKELETONLLM_OT_cancel(bpy.types.Operator):
-    """Stop asking, and keep what was answered"""
+    """Stop, and keep what was done"""
 
     bl_idname = "skeletonllm.cancel"
     bl_label = "Cancel"
@@ -148,7 +157,9 @@ class SKELETONLLM_OT_cancel(bpy.types.Operator):
         return jobs.current is not None
 
     def execute(self, context):
-        jobs.cancel("cancelled")
+        job = jobs.current
+        jobs.cancel(iface_("cancelled"))
+        job.close()
         return {"FINISHED"}
 
 
@@ -164,4 +175,98 @@ class SKELETONLLM_OT_clear(bpy.types.Operator):
 
     def execute(self, context):
         context.window_manager.skeletonllm.rows.clear()
+        pictures.forget()
         return {"FINISHED"}
+
+
+class SKELETONLLM_OT_tick(bpy.types.Operator):
+    """Tick or untick all answers in the list"""
+
+    bl_idname = "skeletonllm.tick"
+    bl_label = "Tick All"
+
+    on: bpy.props.BoolProperty(name="On", description="Tick them", default=True, options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        return bool(context.window_manager.skeletonllm.rows)
+
+    def execute(self, context):
+        for row in context.window_manager.skeletonllm.rows:
+            row.chosen = self.on
+        return {"FINISHED"}
+
+
+class SKELETONLLM_OT_copy(bpy.types.Operator):
+    """Copy the answers that are shown, as text"""
+
+    bl_idname = "skeletonllm.copy"
+    bl_label = "Copy"
+
+    @classmethod
+    def poll(cls, context):
+        results = context.window_manager.skeletonllm
+        return 0 <= results.active < len(results.rows)
+
+    def execute(self, context):
+        results = context.window_manager.skeletonllm
+        context.window_manager.clipboard = settings.copied(results.rows[results.active])
+        return {"FINISHED"}
+
+
+class SKELETONLLM_OT_import_motion(bpy.types.Operator):
+    """Read a motion file of any format that SkeletonLLM knows, with the Python of the preferences"""
+
+    bl_idname = "skeletonllm.import_motion"
+    bl_label = "Import Motion…"
+
+    filepath: bpy.props.StringProperty(
+        name="File", description="The motion file", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )
+    by_hand: bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        if not _is_free(cls):
+            return False
+        active = context.object
+        if context.scene.skeletonllm.onto == "SELECTED":
+            if active is None or active.type != "ARMATURE":
+                cls.poll_message_set("Select an armature")
+                return False
+        elif active is not None and active.mode != "OBJECT":
+            cls.poll_message_set("Leave the mode that changes an object")
+            return False
+        return True
+
+    def invoke(self, context, event):
+        self.by_hand = True
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context):
+        scene = context.scene
+        armature = context.object if scene.skeletonllm.onto == "SELECTED" else None
+        try:
+            rig = None if armature is None else self._rig(context, armature)
+            path = bpy.path.abspath(self.filepath)
+            job = importing.Import(preferences.python_of(context), path, rig, scene, armature)
+        except Problem as problem:
+            self.report({"ERROR"}, sentence(problem))
+            return {"CANCELLED"}
+        done = _run(self, job, wait=not self.by_hand)
+        for note in job.notes:
+            self.report({"INFO"}, note)
+        return done
+
+    @staticmethod
+    def _rig(context, armature):
+        """The rest pose of a rig, as a message."""
+        posing.refuse(armature)
+        scene = context.scene
+        frames = scene.frame_current, scene.frame_current
+        deform_only = scene.skeletonllm.deform_only
+        sampler = sampling.Sampler(scene, context.view_layer, armature, None, frames, 1, deform_only)
+        while not sampler.work(1.0):
+            pass
+        return f'{{"version": {importing.VERSION}, {sampler.motion.message()}}}'.encode("ascii")

@@ -2,8 +2,11 @@
 """Where the worker is, and starting one."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from . import connection, process
+from .problems import Problem
+from .wording import sentence
 
 started = None  # the WorkerProcess of this session
 
@@ -42,9 +45,9 @@ class SKELETONLLM_preferences(bpy.types.AddonPreferences):
         row.operator("skeletonllm.start_worker")
         row.operator("skeletonllm.stop_worker")
         if started is not None:
-            box.label(text=f"State: {started.state}")
+            box.label(text=iface_("State: {state}").format(state=iface_(started.state)), translate=False)
             for line in list(started.log)[-8:]:
-                box.label(text=line)
+                box.label(text=line, translate=False)
         box = layout.box()
         box.label(text="A worker that was started elsewhere")
         box.prop(self, "address")
@@ -55,6 +58,18 @@ class SKELETONLLM_preferences(bpy.types.AddonPreferences):
 def of(context):
     """The preferences of this add-on."""
     return context.preferences.addons[__package__].preferences
+
+
+def python_of(context):
+    """The Python that has SkeletonLLM.
+
+    Raises:
+        Problem: none is chosen.
+    """
+    python = bpy.path.abspath(of(context).python)
+    if not python:
+        raise Problem("choose the Python that has SkeletonLLM, in the preferences of this add-on")
+    return python
 
 
 def worker(context):
@@ -70,12 +85,13 @@ def worker(context):
         raise connection.WorkerProblem("the worker is still starting: wait a moment")
     if started is not None:
         said = f" ({started.log[-1]})" if started.log else ""
-        raise connection.WorkerProblem(f"the worker has ended{said}: start it again, or stop it to use another one")
+        told = "the worker has ended{said}: start it again, or stop it to use another one"
+        raise connection.WorkerProblem(told, said=said)
     found = connection.Worker(chosen.address, chosen.token, chosen.timeout)
-    if not found.is_local and not bpy.app.online_access:
+    if not found.is_local and not getattr(bpy.app, "online_access", True):  # Blender before 4.2 has no such choice
         raise connection.WorkerProblem(
-            f"{found.address} is on another machine, and Blender is to stay offline: allow online access in the "
-            "preferences, System"
+            "{address} is on another machine, and Blender is to stay offline: allow online access in the preferences, System",
+            address=found.address,
         )
     return found
 
@@ -93,15 +109,10 @@ class SKELETONLLM_OT_start_worker(bpy.types.Operator):
     def execute(self, context):
         global started
         chosen = of(context)
-        python = bpy.path.abspath(chosen.python)
-        if not python:
-            self.report({"ERROR"}, "choose the Python that has SkeletonLLM, in the preferences of this add-on")
-            return {"CANCELLED"}
         try:
-            started = process.WorkerProcess(python, chosen.model)
-        except OSError as problem:
-            told = (problem.strerror or str(problem)).lower()
-            self.report({"ERROR"}, f"{python}: cannot be started: {told}; choose another Python in the preferences")
+            started = process.WorkerProcess(python_of(context), chosen.model)
+        except Problem as problem:
+            self.report({"ERROR"}, sentence(problem))
             return {"CANCELLED"}
         return {"FINISHED"}
 

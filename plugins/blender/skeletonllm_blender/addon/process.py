@@ -1,12 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A worker that this Blender started: `skeletonllm serve` in a process of its own. Knows no Blender."""
+"""`skeletonllm` in a process of its own, and a worker that this Blender started. Knows no Blender."""
 
 import collections
 import subprocess
 import threading
 
+from .problems import Problem
+
 _LINES = 200
 _PATIENCE = 10  # how long a worker may take to end [s]
+
+
+def started(python, command, **streams):
+    """A `skeletonllm` command in a process of its own.
+
+    Args:
+        python: the program of a Python that has SkeletonLLM.
+        command: verb and arguments.
+        streams: as for `subprocess.Popen`; what it prints is always piped.
+
+    Raises:
+        Problem: there is no such program.
+    """
+    try:
+        return subprocess.Popen([python, "-I", "-m", "skeletonllm_core", *command], stdout=subprocess.PIPE, **streams)
+    except OSError as problem:
+        told = (problem.strerror or str(problem)).lower()
+        cure = "{python}: cannot be started: {problem}; choose another Python in the preferences"
+        raise Problem(cure, python=python, problem=told) from problem
 
 
 class WorkerProcess:
@@ -18,20 +39,21 @@ class WorkerProcess:
 
     Attributes:
         log: the last lines that it wrote.
+        model: what it was started with.
         address, token: what it said of itself; "" until then.
 
     Raises:
-        OSError: there is no such program.
+        Problem: there is no such program.
     """
 
     def __init__(self, python, model):
         self.log: collections.deque[str] = collections.deque(maxlen=_LINES)
-        self.address = self.token = ""
-        command = [python, "-I", "-m", "skeletonllm_core", "serve", "--port", "0", "--model", model]
-        self._process = subprocess.Popen(
+        self.model, self.address, self.token = model, "", ""
+        command = ["serve", "--port", "0", "--model", model]
+        self._process = started(
+            python,
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",

@@ -15,6 +15,9 @@ import bpy
 from mathutils import Vector
 
 from .actions import shown_alone
+from .bones import body
+from .identity import by_uid, uid_of
+from .problems import Problem
 
 MOST_PLACES = 2_000_000  # frames times bones that the worker takes
 MOST_SECONDS = 3600
@@ -22,15 +25,11 @@ _STILL = 1e-5  # a bone that keeps its offset within this share of the body's si
 _ORTHOGONAL = 1e-6
 _ITERATIONS = 12  # each doubles the digits
 _DECIMALS = 6
+_LEAVING = 0.02  # what putting everything back may take, until it was measured [s]
 
 
-class CannotSample(Exception):
+class CannotSample(Problem):
     """One sentence on why an armature cannot be read now, and what to do."""
-
-
-def by_uid(blocks, uid):
-    """The data-block with a session_uid, which renames and undo leave alone; None where it is gone."""
-    return next((one for one in blocks if one.session_uid == uid), None)
 
 
 class Motion:
@@ -104,21 +103,28 @@ class Sampler:
 
     def __init__(self, scene, view_layer, armature, action, frames, step, deform_only):
         self._refuse(armature, view_layer)
-        self._uids = scene.session_uid, armature.session_uid, action.session_uid if action else None
+        self._uids = uid_of(scene), uid_of(armature), uid_of(action) if action else None
         self._layer = view_layer.name
         self.first, self.step = frames[0], step
         self._frames = range(frames[0], frames[1] + 1, step)
         self._done = 0
-        self._kept = _kept(armature, deform_only)
+        self._leaving = _LEAVING
+        bones = [bone.bone for bone in armature.pose.bones]
+        if not bones:
+            raise CannotSample("{armature} has no bones", armature=armature.name)
+        self._kept, self._parents = body(bones, deform_only)
         if len(self._frames) * len(self._kept) > MOST_PLACES:
             raise CannotSample(
-                f"{len(self._frames)} frames of {len(self._kept)} bones are more than a worker takes "
-                f"({MOST_PLACES:,} places): read fewer frames, or with a larger frame step"
+                "{frames} frames of {bones} bones are more than a worker takes ({most:,} places): read fewer frames, or "
+                "with a larger frame step",
+                frames=len(self._frames),
+                bones=len(self._kept),
+                most=MOST_PLACES,
             )
         unit = scene.unit_settings.scale_length if scene.unit_settings.system != "NONE" else 1.0
         fps = scene.render.fps / scene.render.fps_base / step
         if len(self._frames) / fps > MOST_SECONDS:
-            raise CannotSample(f"the motion lasts longer than {MOST_SECONDS} s: read fewer frames of it")
+            raise CannotSample("the motion lasts longer than {most} s: read fewer frames of it", most=MOST_SECONDS)
         self.motion = Motion(action.name if action else armature.name, fps, unit)
 
     @property
@@ -127,11 +133,15 @@ class Sampler:
         return self._done / len(self._frames)
 
     def work(self, seconds):
-        """Read frames for so long, at least one; whether all were read.
+        """Read at least one frame, and as many as fit with the rest of the work into so long; whether all were read.
+
+        How long a frame takes depends on the rig, so it is measured: the next one is begun only if one as slow as the
+        slowest would leave time to put everything back.
 
         Raises:
             CannotSample: what is read went away, or cannot be read any more.
         """
+        end = time.perf_counter() + seconds
         scene_uid, armature_uid, action_uid = self._uids
         scene, armature = by_uid(bpy.data.scenes, scene_uid), by_uid(bpy.data.objects, armature_uid)
         action = None if action_uid is None else by_uid(bpy.data.actions, action_uid)
@@ -140,26 +150,30 @@ class Sampler:
             raise CannotSample("what was being read is no longer in the file")
         self._refuse(armature, layer)
         if action and armature.animation_data and armature.animation_data.use_tweak_mode:
-            raise CannotSample(f"{armature.name} is in the tweak mode of the NLA: leave it")
-        end = time.perf_counter() + seconds
+            raise CannotSample("{armature} is in the tweak mode of the NLA: leave it", armature=armature.name)
+        slowest, now = 0.0, time.perf_counter()
         with _frame_kept(scene), shown_alone(armature, action) if action else nullcontext():
             while self._done < len(self._frames):
                 scene.frame_set(self._frames[self._done])
                 self._read(armature.evaluated_get(layer.depsgraph))
                 self._done += 1
-                if time.perf_counter() >= end:
+                before, now = now, time.perf_counter()
+                slowest = max(slowest, now - before)
+                if now + slowest + self._leaving > end:
                     break
+        self._leaving = time.perf_counter() - now
         return self._done == len(self._frames)
 
     @staticmethod
     def _refuse(armature, layer):
         name = armature.name
         if armature.mode == "EDIT":
-            raise CannotSample(f"{name} is being edited: leave Edit Mode")
+            raise CannotSample("{armature} is being edited: leave Edit Mode", armature=name)
         if armature.data.pose_position == "REST":
-            raise CannotSample(f"{name} is in its rest position: choose Pose Position in the armature's data")
+            told = "{armature} is in its rest position: choose Pose Position in the armature's data"
+            raise CannotSample(told, armature=name)
         if not armature.visible_get(view_layer=layer):
-            raise CannotSample(f"{name} is hidden, so Blender does not pose it: show it")
+            raise CannotSample("{armature} is hidden, so Blender does not pose it: show it", armature=name)
 
     def _read(self, shown):
         world, motion = shown.matrix_world, self.motion
@@ -173,7 +187,7 @@ class Sampler:
         turned, places, rotations, offsets = [], [], array("d"), array("d")
         for joint, index in enumerate(self._kept):
             matrix = world @ bones[index].matrix
-            turn, place = _turn(matrix) @ self._unturned[joint], matrix.translation
+            turn, place = turn_of(matrix) @ self._unturned[joint], matrix.translation
             parent = motion.parents[joint]
             turned.append(turn)
             places.append(place)
@@ -185,18 +199,18 @@ class Sampler:
                 rotations.extend(back @ turn)
                 offsets.extend(back @ (place - places[parent]))
         if not math.isfinite(sum(rotations) + sum(offsets)):
-            raise CannotSample(f"a bone of {shown.name} is at no place that is a number: mend the rig")
+            told = "a bone of {armature} is at no place that is a number: mend the rig"
+            raise CannotSample(told, armature=shown.name)
         motion.frames.append((rotations, offsets))
 
     def _read_rest(self, shown):
         """The skeleton, as the armature stands in the first frame."""
         world, motion = shown.matrix_world, self.motion
         bones = [shown.pose.bones[index].bone for index in self._kept]
-        place = {bone.name: joint for joint, bone in enumerate(bones)}
         rest = [world @ bone.matrix_local for bone in bones]
-        self._unturned = [_turn(matrix).conjugated() for matrix in rest]
-        motion.names = list(place)
-        motion.parents = [place[bone.parent.name] if bone.parent else -1 for bone in bones]
+        self._unturned = [turn_of(matrix).conjugated() for matrix in rest]
+        motion.names = [bone.name for bone in bones]
+        motion.parents = self._parents
         for joint, parent in enumerate(motion.parents):
             above = rest[parent].translation if parent >= 0 else Vector()
             motion.rest_offsets.append(tuple(rest[joint].translation - above))
@@ -214,23 +228,7 @@ def _frame_kept(scene):
         scene.frame_set(frame, subframe=subframe)
 
 
-def _kept(armature, deform_only):
-    """Indices of the bones to read, parents before children."""
-    bones = [bone.bone for bone in armature.pose.bones]
-    if not bones:
-        raise CannotSample(f"{armature.name} has no bones")
-    wanted = set()
-    for bone in bones:
-        above = bone if bone.use_deform or not deform_only else None
-        while above is not None and above.name not in wanted:
-            wanted.add(above.name)
-            above = above.parent
-    kept = [index for index, bone in enumerate(bones) if bone.name in wanted or not wanted]
-    depth = [len(bones[index].parent_recursive) for index in kept]
-    return [index for _, index in sorted(zip(depth, kept, strict=True))]
-
-
-def _turn(matrix):
+def turn_of(matrix):
     """The rotation in a matrix that may scale, shear or mirror too: the nearest one.
 
     Source: N. Higham, "Computing the polar decomposition", SIAM J. Sci. Stat. Comput. 7 (1986).

@@ -2,6 +2,9 @@
 """What is asked and written (kept with the scene), and the answers (kept with this session of Blender, in no file)."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from .identity import by_uid
 
 TASKS = (
     ("LABEL", "Label", "The action's name, with a score"),
@@ -13,6 +16,9 @@ TASKS = (
 class SKELETONLLM_PG_settings(bpy.types.PropertyGroup):
     labels: bpy.props.StringProperty(
         name="Labels", description="Candidates, separated by commas; empty for the model's own vocabulary"
+    )
+    label_set: bpy.props.PointerProperty(
+        name="Label Set", description="A text of this file with more candidates, one a line", type=bpy.types.Text
     )
     question: bpy.props.StringProperty(
         name="Question", description="What to ask about the motion", default="Which hand is raised?", maxlen=1000
@@ -37,6 +43,19 @@ class SKELETONLLM_PG_settings(bpy.types.PropertyGroup):
         items=TASKS,
         options={"ENUM_FLAG"},
         default={"LABEL"},
+    )
+    preview: bpy.props.BoolProperty(
+        name="Preview",
+        description="Fetch the pictures that the model saw, and show them with the answers",
+        default=True,
+    )
+    onto: bpy.props.EnumProperty(
+        name="Onto",
+        description="Where an imported motion goes",
+        items=(
+            ("NEW", "New Armature", "Make an armature with the skeleton of the motion"),
+            ("SELECTED", "Selected Rig", "Carry the motion over to the bones of the selected armature"),
+        ),
     )
     rename: bpy.props.EnumProperty(
         name="Action Name",
@@ -65,47 +84,60 @@ class SKELETONLLM_PG_settings(bpy.types.PropertyGroup):
     asset: bpy.props.BoolProperty(
         name="Asset", description="Mark the action as an asset, with the label as a tag and the caption as description"
     )
+    catalog: bpy.props.StringProperty(
+        name="Catalog",
+        description="Catalog of the asset browser: an asset goes to that of its label below it; empty leaves assets where "
+        "they are. Catalogs are in a text file beside saved files, which Undo leaves alone",
+        default="SkeletonLLM",
+    )
+    sidecar: bpy.props.BoolProperty(
+        name="Sidecar",
+        description='Write a file beside this one as "skeletonllm annotate" does; Undo leaves it alone',
+    )
 
 
 class SKELETONLLM_PG_segment(bpy.types.PropertyGroup):
     start: bpy.props.IntProperty(name="Start", description="First frame in the scene")
     end: bpy.props.IntProperty(name="End", description="Frame in the scene after the last")
-    label: bpy.props.StringProperty(name="Label")
-    score: bpy.props.FloatProperty(name="Score", min=0.0, max=1.0)
-    caption: bpy.props.StringProperty(name="Caption")
+    label: bpy.props.StringProperty(name="Label", description="What happens in it")
+    score: bpy.props.FloatProperty(name="Score", description="How sure the model is", min=0.0, max=1.0)
+    caption: bpy.props.StringProperty(name="Caption", description="What happens in it, in a sentence")
 
 
 class SKELETONLLM_PG_result(bpy.types.PropertyGroup):
-    """The answers about one armature, alone with an action or (action_uid 0) as the scene showed it."""
+    """The answers about one armature, alone with an action or (action_uid "") as the scene showed it."""
 
-    armature_uid: bpy.props.StringProperty()  # session_uid, too large for an IntProperty
+    armature_uid: bpy.props.StringProperty()  # as `uid_of` says, which is too large for an IntProperty
     action_uid: bpy.props.StringProperty()
     chosen: bpy.props.BoolProperty(name="Write", description="Write these answers into the file", default=True)
-    label: bpy.props.StringProperty(name="Label")
+    label: bpy.props.StringProperty(name="Label", description="The best candidate")
     known: bpy.props.BoolProperty(name="Known", description="The score is above the model's reject threshold")
-    score: bpy.props.FloatProperty(name="Score", min=0.0, max=1.0)
-    alternatives: bpy.props.StringProperty(name="Runners-Up")
-    caption: bpy.props.StringProperty(name="Caption")
-    question: bpy.props.StringProperty(name="Question")
-    answer: bpy.props.StringProperty(name="Answer")
+    score: bpy.props.FloatProperty(name="Score", description="How sure the model is", min=0.0, max=1.0)
+    alternatives: bpy.props.StringProperty(name="Runners-Up", description="The next best candidates and their scores")
+    caption: bpy.props.StringProperty(name="Caption", description="What happens, in a sentence or more")
+    question: bpy.props.StringProperty(name="Question", description="What was asked")
+    answer: bpy.props.StringProperty(name="Answer", description="The answer to the question")
     segments: bpy.props.CollectionProperty(type=SKELETONLLM_PG_segment)
-    problem: bpy.props.StringProperty(name="Problem")
+    warnings: bpy.props.StringProperty(name="Warnings", description="What is doubtful about the bones, a line each")
+    problem: bpy.props.StringProperty(name="Problem", description="Why there is no answer")
+    record: bpy.props.StringProperty()  # JSON: what a sidecar says
 
 
 class SKELETONLLM_PG_results(bpy.types.PropertyGroup):
     rows: bpy.props.CollectionProperty(type=SKELETONLLM_PG_result)
-    active: bpy.props.IntProperty(name="Result")
+    active: bpy.props.IntProperty(name="Result", description="The answers that are shown")
 
 
-def result_of(armature_uid, action_uid):
-    """The row of an armature and an action (0: as the scene shows it), made where there is none, and made active."""
+def result_of(armature_uid, action_uid, name):
+    """The row of an armature and an action (None: as the scene shows it), made where there is none, and made active."""
     results = bpy.context.window_manager.skeletonllm
-    wanted = str(armature_uid), str(action_uid)
+    wanted = armature_uid, action_uid or ""
     for index, row in enumerate(results.rows):
         if (row.armature_uid, row.action_uid) == wanted:
-            results.active = index
+            row.name, results.active = name, index
             return row
     row = results.rows.add()
+    row.name = name
     row.armature_uid, row.action_uid = wanted
     results.active = len(results.rows) - 1
     return row
@@ -113,11 +145,27 @@ def result_of(armature_uid, action_uid):
 
 def owners(row):
     """(armature or None, action or None) of a row, as they are now."""
-    armature = next((one for one in bpy.data.objects if str(one.session_uid) == row.armature_uid), None)
-    action = next((one for one in bpy.data.actions if str(one.session_uid) == row.action_uid), None)
-    return armature, action
+    return by_uid(bpy.data.objects, row.armature_uid), by_uid(bpy.data.actions, row.action_uid)
 
 
 def told(row):
     """The label of a row as the command line prints it."""
-    return row.label if row.known else f"unknown ({row.label} {row.score:.2f})"
+    return row.label if row.known else iface_("unknown ({label} {score:.2f})").format(label=row.label, score=row.score)
+
+
+def copied(row):
+    """The answers of a row as text."""
+    lines = [row.name]
+    if row.label:
+        lines += [f"{told(row)} {row.score:.2f}", row.alternatives]
+    lines += [row.caption, row.question if row.answer else "", row.answer]
+    lines += [f"{part.start} – {part.end}  {part.label} {part.score:.2f}" for part in row.segments]
+    return "\n".join(line for line in [*lines, row.problem] if line)
+
+
+def candidates(chosen):
+    """The labels to choose from, each once; None for the model's own."""
+    given = chosen.labels.split(",")
+    if chosen.label_set is not None:
+        given += [line.body for line in chosen.label_set.lines]
+    return list(dict.fromkeys(text.strip() for text in given if text.strip())) or None

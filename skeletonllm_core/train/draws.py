@@ -1,0 +1,238 @@
+"""What a step learns from: clips drawn and varied, and what is asked about them. A step's draw follows from its number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from skeletonllm_core.errors import SkeletonLLMError
+from skeletonllm_core.model import prompts
+from skeletonllm_core.motion.canonical import CanonicalFrames
+from skeletonllm_core.motion.facts import mirrored_text
+from skeletonllm_core.train.augment import Augmentation, varied_frames
+from skeletonllm_core.train.items import Item
+from skeletonllm_core.train.negatives import same_action, unseen_wordings
+from skeletonllm_core.train.recipe import Recipe
+from skeletonllm_core.train.stages import Stage
+from skeletonllm_core.train.tasks import PHRASES, caption_task, label_task, mirrored_task, question_tasks
+
+MEASURED = Augmentation(crop=1.0, tempo=0.0, style=0.0)
+"""How clips vary whose moments and distances are told: nothing that a rationale states may change."""
+
+
+@dataclass
+class Sample:
+    """What one clip contributes to a step."""
+
+    scene: CanonicalFrames
+    label: str | None
+    tasks: list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the tasks of a stage are made from.
+
+    Attributes:
+        labels: that are trained, without their mirror images.
+        neighbours: label → its hard negatives.
+        rationales: (name of a clip, index of its view) → text.
+        unseen: labels that must not occur, in every wording.
+    """
+
+    labels: tuple[str, ...]
+    neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rationales: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    unseen: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step: the seed of its dropout, and its clips."""
+
+    seed: int
+    samples: list[Sample]
+
+
+class Draws(Dataset):
+    """Step → `Batch`, for every step of a stage; the same one in every process and after every interruption."""
+
+    def __init__(
+        self, items: Sequence[Item], recipe: Recipe, stage: Stage, frames: int, steps: int, sources: Sources
+    ) -> None:
+        groups: dict[str, list[Item]] = {}
+        for item in items:
+            if usable_views(item, stage, sources):
+                groups.setdefault(source_of(item, recipe.mix), []).append(item)
+        empty = [source for source in recipe.mix if source not in groups]
+        if empty:
+            raise SkeletonLLMError(
+                f"the mix names {empty[0]!r}, but no clip that the stage {stage.name!r} can use comes from there"
+            )
+        self.groups = groups
+        self.recipe = recipe
+        self.stage = stage
+        self.frames = frames
+        self.steps = steps
+        self.sources = sources
+        self._names = sorted(recipe.mix)
+        shares = np.array([recipe.mix[source] for source in self._names])
+        self._shares = shares / shares.sum()
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        recipe, stage = self.recipe, self.stage
+        rng = np.random.default_rng([recipe.seed, 3, step, *([stage.number] if stage.number else [])])
+        seed = int(rng.integers(2**31))
+        samples = []
+        for source in rng.choice(self._names, stage.batch, p=self._shares):
+            group = self.groups[source]
+            samples.append(draw_sample(group[int(rng.integers(len(group)))], self.frames, stage, self.sources, rng))
+        return Batch(seed, samples)
+
+
+def source_of(item: Item, mix: Mapping[str, float]) -> str:
+    """The entry of the mix that an item belongs to."""
+    return item.source if item.source in mix else "other"
+
+
+def usable_views(item: Item, stage: Stage, sources: Sources) -> list[int]:
+    """The views of a clip that a stage can ask something about."""
+    views = list(range(len(item.views)))
+    if set(stage.tasks) & {"caption", "question"}:
+        return views
+    if not item.label:
+        return []
+    if set(stage.tasks) == {"rationale"}:
+        return [view for view in views if (item.name, view) in sources.rationales]
+    return views
+
+
+def draw_sample(item: Item, frames: int, stage: Stage, sources: Sources, rng: np.random.Generator) -> Sample:
+    """A varied view of a clip and the stage's tasks about it; in stage 0 a caption or a question, not both.
+
+    Raises:
+        SkeletonLLMError: an unseen label stands in a task.
+    """
+    views = usable_views(item, stage, sources)
+    number = views[int(rng.integers(len(views)))]
+    view = item.views[number]
+    mirror = bool(rng.random() < 0.5)
+    # What a caption or an answer states must be in view, so those clips are not cropped any further.
+    varied = MEASURED if "rationale" in stage.tasks else Augmentation()
+    amount = varied if rng.random() < 0.9 else None
+    wanted = set(stage.tasks)
+    if {"caption", "question"} <= wanted:
+        wanted.discard("question" if rng.random() < 0.4 else "caption")
+    scene = varied_frames(item.body, (view.start, view.end), frames, amount, mirror, rng)
+    label, seconds = item.label, scene.seconds
+    told = label if label in PHRASES else None
+    tasks: list[tuple[str, str, str]] = []
+    if label and "label" in wanted:
+        tasks.append(("label", *label_task(label, seconds)))
+    if "caption" in wanted:
+        tasks.append(("caption", *caption_task(told, view.facts, seconds, rng)))
+    if "question" in wanted:
+        pairs = [pair for pair in question_tasks(told, view.facts, seconds, rng) if not leaked(*pair, sources.unseen)]
+        if pairs:
+            tasks.append(("question", *pairs[int(rng.integers(len(pairs)))]))
+    if label and "choice" in wanted:
+        tasks.append(("choice", *choice_task(label, sources.labels, stage.candidates, seconds, rng)))
+    if label and "yes_no" in wanted:
+        tasks += [("yes_no", *task) for task in yes_no_tasks(label, sources.neighbours.get(label, ()), seconds, rng)]
+    if "rationale" in wanted and (item.name, number) in sources.rationales:
+        tasks.append(("rationale", prompts.rationale_prompt(seconds), sources.rationales[item.name, number]))
+    if mirror:
+        tasks = [(kind, *mirrored_task((prompt, answer))) for kind, prompt, answer in tasks]
+        label = mirrored_text(label) if label else label
+    for kind, prompt, answer in tasks:
+        found = leaked(prompt, answer, sources.unseen) or (sources.unseen & {answer} if kind == "label" else ())
+        if found:
+            raise SkeletonLLMError(f"the unseen label {min(found)!r} leaked into a task of the clip {item.name!r}")
+    return Sample(scene, label, tasks)
+
+
+def choice_task(
+    label: str, labels: Sequence[str], candidates: int, seconds: float, rng: np.random.Generator
+) -> tuple[str, str]:
+    """(prompt, answer) for recognition among listed labels, in random order.
+
+    Args:
+        labels: that may be listed.
+        candidates: how many are, the right one included; 0: all. Of a few, no other one is right too.
+    """
+    others = [other for other in labels if other != label]
+    if candidates:
+        others = [other for other in others if not same_action(label, other)]
+        others = [others[index] for index in rng.permutation(len(others))[: candidates - 1]]
+    listed = [label, *others]
+    return prompts.choice_prompt(seconds, [listed[index] for index in rng.permutation(len(listed))]), label
+
+
+def yes_no_tasks(
+    label: str, neighbours: Sequence[str], seconds: float, rng: np.random.Generator
+) -> list[tuple[str, str]]:
+    """(prompt, answer) of Disc-FT: yes to the label, and no to one of its hard negatives where it has any."""
+    tasks = [(prompts.yes_no_prompt(seconds, label), "yes")]
+    if neighbours:
+        tasks.append((prompts.yes_no_prompt(seconds, neighbours[int(rng.integers(len(neighbours)))]), "no"))
+    return tasks
+
+
+_NAMED = re.compile(
+    r"is this the action (?P<one>[^?]+) \?|the action : (?P<several>[^?]+) \?|label: (?P<last>.+)", re.I
+)
+
+
+def leaked(prompt: str, answer: str, unseen: frozenset[str]) -> frozenset[str]:
+    """The unseen labels that a task names: as its action, among its candidates or as the label of its rationale."""
+    if not unseen:
+        return frozenset()
+    named = set()
+    for found in _NAMED.finditer(f"{prompt}\n{answer}"):
+        named |= {
+            text.strip(" .\n").lower() for text in re.split(" , ", found["one"] or found["several"] or found["last"])
+        }
+    return unseen & named
+
+
+def without_unseen(items: Sequence[Item], unseen: Sequence[str]) -> list[Item]:
+    """The clips whose label may be learned."""
+    forbidden = unseen_wordings(unseen)
+    return [item for item in items if item.label not in forbidden]
+
+
+def training_texts(items: Sequence[Item], seed: int) -> list[str]:
+    """Texts that hold every word that stage 0 meets, both ways round."""
+    rng = np.random.default_rng([seed, 2])
+    texts = ["0 1 2 3 4 5 6 7 8 9 . , ? ' -"]
+    for item in items:
+        told = item.label if item.label in PHRASES else None
+        for view in item.views:
+            pairs = question_tasks(told, view.facts, 1.0, rng)
+            pairs.append(caption_task(told, view.facts, 1.0, rng))
+            if item.label:
+                pairs.append(label_task(item.label, 1.0))
+            for pair in pairs:
+                texts.extend((*pair, *mirrored_task(pair)))
+    return texts
+
+
+def stage_texts(stage: Stage, sources: Sources) -> list[str]:
+    """Texts that hold every word that stages 1 to 4 meet beyond captions and questions, both ways round."""
+    texts = []
+    if "choice" in stage.tasks:
+        texts.append(prompts.choice_prompt(1.0, sources.labels))
+    if "yes_no" in stage.tasks:
+        texts += [prompts.yes_no_prompt(1.0, label) for label in sources.labels] + ["yes", "no"]
+    if "label" in stage.tasks:
+        texts += [prompts.label_prompt(1.0), *sources.labels]
+    if "rationale" in stage.tasks:
+        texts += [prompts.rationale_prompt(1.0), *sources.rationales.values()]
+    return [way for text in texts for way in (text, mirrored_text(text))]

@@ -1,0 +1,128 @@
+"""Whether a score means what it says, and whether what the model never learned scores low."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skeletonllm_core.model.lexicon import match
+from skeletonllm_core.train.baselines.description import Description
+from skeletonllm_core.train.baselines.standard import fitted_baselines
+from skeletonllm_core.train.evaluation.clips import Exam, Request, animation_clips, material, stated_labels, subsample
+from skeletonllm_core.train.evaluation.progress import counted
+from skeletonllm_core.train.evaluation.scores import is_trained, scores_of
+from skeletonllm_core.train.evaluation.statistics import (
+    Figure,
+    accuracy_at,
+    area_under_risk,
+    auroc,
+    bootstrapped,
+    calibration_error,
+    share,
+)
+from skeletonllm_core.train.evaluation.tables import Table
+
+DEFAULT_LIMIT: int | None = 100
+
+
+def tables(request: Request) -> tuple[list[Table], str]:
+    """The tables, and the hash of the data."""
+    found = material(request)
+    inside = Table(
+        "Scores against what is right, among the source's own labels",
+        ("data", "method", "top-1", "ECE, 15 bins", "accuracy at 80 %", "at 50 %", "area under risk", "clips"),
+        notes=["At 80 % and 50 %: on the clips of which the method is surest. Area under risk: lower is better."],
+    )
+    outside = Table(
+        "Unknown or not: AUROC of the best score",
+        ("unknown are", "data", "method", "AUROC", "known clips", "unknown clips"),
+    )
+    for exam in found.exams:
+        _exam(request, exam, inside, outside)
+    _never_trained(request, found.exams, outside)
+    return [inside, outside], found.data
+
+
+def _exam(request: Request, exam: Exam, inside: Table, outside: Table) -> None:
+    candidates = [tuple(text for text in exam.labels if match(text, clip.label) == 0) for clip in exam.asked]
+    pairs = list(zip(exam.asked, candidates, strict=True))
+    scores = [
+        scores_of(request.model, clip.person, (exam.labels, others))
+        for clip, others in counted(exam.source, pairs, len(pairs), request.say)
+    ]
+    with_truth = np.stack([first for first, _ in scores])
+    without = np.array([second.max(initial=0.0) for _, second in scores])
+    truth = np.array([clip.label for clip in exam.asked])
+    _rows(request, exam, "model", with_truth, exam.labels, without, truth, inside, outside)
+    known, asked = ([Description(clip.person) for clip in clips] for clips in (exam.known, exam.asked))
+    for baseline in fitted_baselines(known, [clip.label for clip in exam.known], request.seed, request.say):
+        chances = baseline.probabilities(asked)
+        allowed = np.array([[text in others for text in baseline.classes] for others in candidates])
+        without = np.where(allowed, chances, 0).max(1)
+        _rows(request, exam, baseline.name, chances, baseline.classes, without, truth, inside, outside)
+
+
+def _rows(
+    request: Request,
+    exam: Exam,
+    method: str,
+    scores: np.ndarray,
+    classes: tuple[str, ...],
+    without: np.ndarray,
+    truth: np.ndarray,
+    inside: Table,
+    outside: Table,
+) -> None:
+    """The rows of one method.
+
+    Args:
+        scores: (N, number of classes).
+        without: (N,) best score where the right label is no candidate.
+        truth: (N,) labels.
+    """
+    right = np.array(classes)[scores.argmax(1)] == truth
+    sure = scores.max(1)
+
+    def measured(measure) -> Figure:
+        return bootstrapped(lambda rows: measure(sure[rows], right[rows]), len(right), request.seed)
+
+    inside.add(
+        exam.source,
+        method,
+        share(right),
+        measured(calibration_error),
+        measured(lambda confidence, hits: accuracy_at(0.8, confidence, hits)),
+        measured(lambda confidence, hits: accuracy_at(0.5, confidence, hits)),
+        measured(area_under_risk),
+        len(right),
+    )
+    figure = bootstrapped(lambda rows: auroc(sure[rows], without[rows]), len(right), request.seed)
+    outside.add("clips whose label is no candidate", exam.source, method, figure, len(right), len(right))
+
+
+def _never_trained(request: Request, found: list[Exam], outside: Table) -> None:
+    clips = [clip for exam in found for clip in exam.asked]
+    if request.data is not None:
+        clips += animation_clips(request.data)
+    unknown = [clip for clip in clips if not is_trained(request.model, clip.label)]
+    if not unknown:
+        outside.notes.append("No label here is new to the model, so there are no rows of labels never trained.")
+        return
+    known = subsample([clip for clip in clips if is_trained(request.model, clip.label)], request.limit, request.seed)
+    asked = [*known, *unknown]
+    best = np.array(
+        [
+            scores_of(request.model, clip.person, [request.model.labels])[0].max()
+            for clip in counted("never trained", asked, len(asked), request.say)
+        ]
+    )
+    new = np.arange(len(asked)) >= len(known)
+    figure = bootstrapped(lambda rows: auroc(best[rows][~new[rows]], best[rows][new[rows]]), len(asked), request.seed)
+    sources = ", ".join(dict.fromkeys(clip.source for clip in unknown))
+    outside.add("labels never trained", sources, "model", figure, len(known), len(unknown))
+    threshold = request.model.calibration.threshold
+    rejected = share(best[new] < threshold), share(best[~new] < threshold)
+    outside.notes.append(
+        f"Labels never trained, among the model's own {len(request.model.labels)} candidates: "
+        f"{', '.join(stated_labels(unknown))}. Its reject threshold {threshold:g} calls "
+        f"{rejected[0].value:.3f} of them and {rejected[1].value:.3f} of the known ones unknown."
+    )

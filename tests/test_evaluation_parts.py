@@ -13,7 +13,7 @@ from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.facts import measure
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.skeleton import BodyPart
-from skeletonllm_core.train.baselines import graph_network
+from skeletonllm_core.train.baselines import facts, graph_network
 from skeletonllm_core.train.baselines.description import JOINTS, MOMENTS, Description
 from skeletonllm_core.train.baselines.facts import FactsForest, FactsNeighbour, FactsSentences
 from skeletonllm_core.train.baselines.warping import WarpedNeighbour, warped_distances
@@ -233,6 +233,7 @@ def lesson() -> tuple[list[Description], list[str], list[Description], list[str]
 )
 def test_a_baseline_learns_and_says_the_same_again(kind, lesson, monkeypatch) -> None:
     monkeypatch.setattr(graph_network, "STEPS", 40)
+    monkeypatch.setattr(facts, "TREES", 50)
     known, labels, asked, truth = lesson
     baseline = kind()
     baseline.fit(known, labels, 3)

@@ -1,4 +1,4 @@
-"""Every prompt that the model ever sees."""
+"""Every question that a model is ever asked; `model.chat` holds what goes around one in a conversation."""
 
 from __future__ import annotations
 

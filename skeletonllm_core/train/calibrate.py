@@ -29,23 +29,34 @@ def calibrate(model: SkeletonLLM, clips: Sequence[LabelledClip]) -> Calibration:
     own = {
         source: sorted({clip.label for clip in clips if clip.source == source}) for source in {c.source for c in clips}
     }
-    likelihoods = [model.likelihoods(prepare([clip.person])[0]) for clip in clips]
+    likelihoods = [
+        model.likelihoods(prepare([clip.person])[0], own[clip.source] if model.model.open_text else None)
+        for clip in clips
+    ]
     best, least = 1.0, np.inf
     for temperature in TEMPERATURES:
         loss = 0.0
         for clip, likely in zip(clips, likelihoods, strict=True):
-            scores = candidate_scores(label_probabilities(likely, temperature), model.trained_labels, own[clip.source])
+            scores = _scores(model, likely, own[clip.source], own[clip.source], temperature)
             loss -= np.log(max(float(scores[own[clip.source].index(clip.label)]), 1e-6))
         if loss < least:
             best, least = float(temperature), loss
     with_truth, without = [], []
     for clip, likely in zip(clips, likelihoods, strict=True):
-        probabilities = label_probabilities(likely, best)
         candidates = own[clip.source]
-        with_truth.append(candidate_scores(probabilities, model.trained_labels, candidates).max())
+        with_truth.append(_scores(model, likely, candidates, candidates, best).max())
         others = [label for label in candidates if match(label, clip.label) == 0]
         if others:
-            without.append(candidate_scores(probabilities, model.trained_labels, others).max())
+            without.append(_scores(model, likely, candidates, others, best).max())
     grid = np.round(np.arange(0.05, 0.96, 0.01), 2)
     errors = [np.mean(np.array(with_truth) < at) + np.mean(np.array(without) >= at) for at in grid]
     return Calibration(best, float(grid[int(np.argmin(errors))]))
+
+
+def _scores(
+    model: SkeletonLLM, likelihoods: np.ndarray, known: Sequence[str], candidates: Sequence[str], temperature: float
+) -> np.ndarray:
+    """(C,) scores of some of the known texts; a model of open text has the likelihoods of the known texts themselves."""
+    if model.model.open_text:
+        return label_probabilities(likelihoods[:, [known.index(text) for text in candidates]], temperature)
+    return candidate_scores(label_probabilities(likelihoods, temperature), model.trained_labels, candidates)

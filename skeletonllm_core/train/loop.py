@@ -8,12 +8,13 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from torch.nn import functional
@@ -244,8 +245,7 @@ def run_stage(
         figures: dict[str, tuple[float, float]] = {}
         labelled = sum(sample.label is not None for sample in batch.samples)
         for piece, samples in enumerate(parts_of(batch.samples, accelerator.process_index, processes, pieces)):
-            with ExitStack() as stack:
-                stack.enter_context(nullcontext() if piece + 1 == pieces else accelerator.no_sync(wrapped))
+            with nullcontext() if piece + 1 == pieces else accelerator.no_sync(wrapped):
                 share, told_of = wrapped(samples, len(batch.samples), labelled)
                 # Processes are averaged, but each holds only its share of the sum.
                 accelerator.backward(share * processes)
@@ -379,4 +379,7 @@ def processes_of(device: str) -> Accelerator:
         raise SkeletonLLMError("the recipe says 'device: cuda', but there is none: use auto or cpu")
     # Without the explicit `cpu`, accelerate takes several processes without CUDA for as many single ones.
     cpu = device == "cpu" or not torch.cuda.is_available()
-    return Accelerator(cpu=cpu, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    # One process mines negatives and asks the teacher, which takes a server hours; the others wait for it.
+    patience = InitProcessGroupKwargs(timeout=timedelta(days=2))
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=cpu, kwargs_handlers=[patience, unused])

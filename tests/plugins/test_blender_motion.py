@@ -177,7 +177,7 @@ told["new"] = imported(ARGS["clip"])
 man = bpy.context.object
 told["clip"], told["frames"] = text(read(man, 1, 25)), [*man.animation_data.action.frame_range]
 told["pose"] = [bone.rotation_mode for bone in man.pose.bones][:2]
-assert man.select_get() and jobs.last.status == "1 motions from walk.bvh", jobs.last.status
+assert man.select_get() and jobs.last.status == "walk.bvh: 1 imported", jobs.last.status
 assert bpy.ops.ed.undo() == {"FINISHED"} and block_counts() == counts
 assert bpy.ops.ed.redo() == {"FINISHED"}
 scene = bpy.context.scene
@@ -311,7 +311,7 @@ def test_files_of_any_format_come_in_as_new_armatures_or_onto_a_rig(tmp_path: Pa
     assert told["several"] == {"actions": 1} and any(
         note.startswith("only the first person of") for note in told["notes of several"]
     )
-    assert "1 bones have constraints, so they may not follow two" in told["notes of several"]
+    assert "two: bones with constraints, which may not follow: 1" in told["notes of several"]
     assert "no body part in common" in told["stick"]
     assert "Stick is being edited: leave Edit Mode" in told["edited"] and told["in edit mode"] is False
     assert "choose the Python that has SkeletonLLM" in told["no python"]

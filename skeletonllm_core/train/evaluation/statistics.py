@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 from scipy.stats import t as student
-from sklearn.metrics import roc_auc_score
 
 RESAMPLES = 1000
 """Of a bootstrap."""
@@ -81,11 +81,15 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 
 
 def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
-    """How often a known clip scores above an unknown one; 0.5 is chance, NaN where one kind is missing."""
+    """How often a known clip scores above an unknown one; 0.5 is chance, NaN where one kind is missing.
+
+    Source: H. B. Mann, D. R. Whitney, "On a test of whether one of two random variables is stochastically larger than the
+    other", Annals of Mathematical Statistics 18 (1947).
+    """
     if not len(known) or not len(unknown):
         return float("nan")
-    truth = np.concatenate([np.ones(len(known)), np.zeros(len(unknown))])
-    return float(roc_auc_score(truth, np.concatenate([known, unknown])))
+    ranks = rankdata(np.concatenate([known, unknown]))[: len(known)]
+    return float((ranks.sum() - len(known) * (len(known) + 1) / 2) / (len(known) * len(unknown)))
 
 
 def accuracy_at(coverage: float, confidence: np.ndarray, right: np.ndarray) -> float:

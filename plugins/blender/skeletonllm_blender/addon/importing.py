@@ -156,7 +156,8 @@ class Import:
         self._poser: Any = None
         self._read = False
         self._clip = None
-        self._used: set = set()
+        self._shown: set = set()  # armatures that show a motion of the file
+        self._used: set = set()  # armatures with a person of this clip
         self._reading = Reading(python, path, rig, self._replies)
         self._reading.start()
 
@@ -165,7 +166,7 @@ class Import:
         if self.problem:
             return self.problem
         if self.finished:
-            return iface_("{count} motions from {name}").format(count=self.answered, name=self._name)
+            return iface_("{name}: {count} imported").format(count=self.answered, name=self._name)
         return iface_("posing {name}" if self._poser else "reading {name}").format(name=self._name)
 
     @property
@@ -235,18 +236,19 @@ class Import:
         self._motion = motion
         self._poser = posing.Poser(motion, scene, armature, self._first)
         if self._poser.held:
-            told = iface_("{count} bones have constraints, so they may not follow {clip}")
+            told = iface_("{clip}: bones with constraints, which may not follow: {count}")
             self.notes.append(told.format(count=self._poser.held, clip=motion.name))
 
     def _show(self):
         armature, action, slot = self._poser.finish()
-        uid, about = uid_of(armature), (self._motion.names, self._motion.parents, self._motion.rest_offsets)
-        self._poser = None
-        if self.answered == 0 or (self._uid is None and not any(one == uid for _, one in self._made)):
+        uid, motion, self._poser = uid_of(armature), self._motion, None
+        if uid not in self._shown:
             posing.show(armature, action, slot)
+            self._shown.add(uid)
+            # Blender cuts long names and numbers double ones; such an armature cannot be found again by its bones.
+            if self._uid is None and sorted(bone.name for bone in armature.data.bones) == sorted(motion.names):
+                self._made.append(((motion.names, motion.parents, motion.rest_offsets), uid))
         else:
             action.use_fake_user = True
-        if self._uid is None and not any(one == uid for _, one in self._made):
-            self._made.append((about, uid))
         self._used.add(uid)
         self.answered += 1

@@ -63,7 +63,10 @@ class Job:
         failed: (take, sentence) of takes without an answer.
         left: takes that were not tried, in order.
         answered: how many were.
+        notes: sentences beside the status; an import has some.
     """
+
+    notes: tuple = ()
 
     def __init__(self, worker, takes, plan):
         self.worker, self.plan = worker, plan

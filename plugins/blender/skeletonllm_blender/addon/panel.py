@@ -98,6 +98,8 @@ class SKELETONLLM_PT_ask(_Panel, bpy.types.Panel):
             layout.operator("skeletonllm.cancel")
         elif job is not None:
             _text(context, layout, job.status, icon="ERROR" if job.problem or job.failed else "CHECKMARK")
+            for note in job.notes:
+                _text(context, layout, note, icon="INFO")
             if job.unanswered:
                 layout.operator("skeletonllm.retry")
 

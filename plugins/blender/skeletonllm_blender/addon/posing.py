@@ -94,7 +94,7 @@ class Poser:
         return sum(any(not one.mute and one.influence for one in bone.constraints) for bone in bones)
 
     def finish(self):
-        """The armature, with a new action; it shows it, unless it shows another motion of the same file.
+        """(armature, action, slot or None): all of the motion is in the action, which nothing shows yet (see `show`).
 
         Raises:
             Problem: the rig or the scene went away, or cannot be changed now.
@@ -116,7 +116,6 @@ class Poser:
             still = all(max(row) - min(row) <= _STILL * size for row in (places[axis::3] for axis in range(3)))
             _fill(curve, f"{bone}.location", name, places[:3] if still else places, 3, times)
             _fill(curve, f"{bone}.scale", name, array("f", (1.0, 1.0, 1.0)), 3, times)
-        self._uid = uid_of(armature)
         return armature, action, slot
 
     def _armature(self):

@@ -41,6 +41,7 @@ from skeletonllm_core.train.negatives import (
 )
 from skeletonllm_core.train.recipe import Recipe, decisive
 from skeletonllm_core.train.stages import Stage
+from skeletonllm_core.train.tasks import learned_label
 from skeletonllm_core.train.teacher import teach, teacher_named
 from skeletonllm_core.train.vocabulary import with_words
 
@@ -325,7 +326,8 @@ def set_calibration(recipe: Recipe, say: Callable[[str], None] = print) -> None:
     elif recipe.hold_out and recipe.data is not None:
         unseen = unseen_wordings(unseen_of(recipe))
         clips = read_corpus(recipe.data, recipe.corpus)
-        held_out = [clip for clip in clips if clip.split == VALIDATION and clip.label not in unseen]
+        named = [(learned_label(clip.label) or clip.label.strip().lower(), clip) for clip in clips]
+        held_out = [clip for label, clip in named if clip.split == VALIDATION and label not in unseen]
         calibration = calibrate(load_model(str(folder)), held_out)
     else:
         return

@@ -163,7 +163,9 @@ def test_a_checkpoint_comes_back_as_it_was(model: TinySkeletonLM, tokenizer, tmp
     assert (folder / "README.md").read_text() == "card"
     assert [entry.name for entry in tmp_path.iterdir()] == ["made"], "nothing temporary is left"
     assert again.labels == ("walk",) and again.calibration == Calibration(1.5, 0.4)
-    torch.testing.assert_close(again.model.tiny.visual_tokens(images()), model.visual_tokens(images()), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        again.model.tiny.visual_tokens(images()), model.visual_tokens(images()), atol=1e-5, rtol=1e-5
+    )
     torch.testing.assert_close(again.renderer.appearance.colour, renderer.appearance.colour, atol=0, rtol=0)
     assert again.model.tokenizer.get_vocab() == tokenizer.get_vocab()
     assert len(checkpoint_sha256(folder)) == 64

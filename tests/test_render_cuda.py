@@ -325,9 +325,7 @@ def test_places_of_what_is_too_near_to_be_drawn_have_the_gradients_of_the_formul
     for dtype, where in ((torch.float32, device), (torch.float64, "cpu")):
         bones, other, inputs = leaves(batch, renderer, dtype, where)
         fused = dtype == torch.float32
-        params, depth = (
-            head.gaussians(bones, other.appearance, 64) if fused else other.gaussians_reference(bones, 64)
-        )
+        params, depth = head.gaussians(bones, other.appearance, 64) if fused else other.gaussians_reference(bones, 64)
         hidden = ~torch.isfinite(depth)
         gradients = torch.autograd.grad(params[:2, hidden].sum(), [inputs["start"], inputs["end"]])
         found.append([one.cpu().double() for one in gradients])
@@ -354,9 +352,7 @@ def test_the_whole_way_equals_the_renderer_on_the_cpu(device: str) -> None:
     found = []
     for fused, where in ((True, device), (False, "cpu")):
         bones, other, inputs = leaves(batch, renderer, torch.float32, where)
-        gaussians_of = (
-            head.gaussians(bones, other.appearance, 64) if fused else other.gaussians_reference(bones, 64)
-        )
+        gaussians_of = head.gaussians(bones, other.appearance, 64) if fused else other.gaussians_reference(bones, 64)
         image = (rasterize_cuda.rasterize if fused else rasterize)(*gaussians_of, 64, 64)
         gradients = torch.autograd.grad(image, list(inputs.values()), upstream.to(where))
         found.append((image.detach().cpu(), dict(zip(inputs, gradients, strict=True))))

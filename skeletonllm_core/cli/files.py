@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,9 +21,6 @@ from skeletonllm_core.cli.options import PATH, as_json, one_file, one_person
 from skeletonllm_core.cli.output import complain, print_object, say, tell_written
 from skeletonllm_core.cli.progress import fit_progress
 from skeletonllm_core.errors import SkeletonLLMError
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,9 +14,6 @@ from skeletonllm_core.cli.inputs import (
 from skeletonllm_core.cli.options import PATH, RIG_HELP, as_json, with_labels, with_model
 from skeletonllm_core.cli.output import complain, print_object, say
 from skeletonllm_core.cli.progress import annotate_progress
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from skeletonllm_core.cli.inputs import (
@@ -11,9 +9,6 @@ from skeletonllm_core.cli.inputs import (
 )
 from skeletonllm_core.cli.options import as_json
 from skeletonllm_core.cli.output import print_object, say
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +13,6 @@ from skeletonllm_core.cli.inputs import (
 )
 from skeletonllm_core.cli.options import as_json, one_file, one_person, with_labels, with_model
 from skeletonllm_core.cli.output import print_object, say
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from skeletonllm_core.cli.options import PATH, with_model
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
@@ -33,6 +30,8 @@ def serve(
     seed: int,
 ) -> None:
     """The local worker that Blender and ROS 2 talk to; docs/serve.md says how it is asked."""
+    # Threads that wait for work must not keep the cores busy: Blender, a node or a robot need them.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from skeletonllm_core.serve import needs_serve
 
     with needs_serve():

@@ -11,7 +11,8 @@ from skeletonllm_core.motion.skeleton import BodyPart, Topology
 
 
 @pytest.mark.parametrize(
-    ("name", "joints", "head", "left_hand"), [("rigify", 25, "spine.006", "hand.L"), ("ros_human", 27, "r_head", "l_wrist")]
+    ("name", "joints", "head", "left_hand"),
+    [("rigify", 25, "spine.006", "hand.L"), ("ros_human", 27, "r_head", "l_wrist")],
 )
 def test_named_topologies(name: str, joints: int, head: str, left_hand: str) -> None:
     topology = plugins.topology(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -80,11 +79,9 @@ def worker_at(address: str | None, model: str = "default", device: str = "auto")
         yield Worker(address)
         return
     command = [sys.executable, "-m", "skeletonllm_core", "serve", "--port", "0", "--model", model, "--device", device]
-    # Threads that wait for work must not keep the cores busy: the node and the robot need them.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     # Its log goes to a file: a pipe that nobody reads would stop it in the end.
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdout is not None
         try:
             token = re.match(r"token: (\S+)", process.stdout.readline())

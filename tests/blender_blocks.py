@@ -9,7 +9,7 @@ from tests.blender_window import blender_window
 from tests.worker import Worker
 
 FRAMES, BONES = 5000, 65
-_ROUNDS = 100
+_ROUNDS = 20
 
 _MEASURING = """
 import math, random
@@ -119,7 +119,7 @@ def blocks(folder: Path, plain: bool = False) -> dict[str, Any]:
             plain=plain,
         ) as window:
             window.press_label(window.open_tab())
-            found = window.told("blocks", seconds=300)
+            found = window.told("blocks", seconds=600)
     finally:
         worker.stop()
     assert not found["problem"], found["status"]

@@ -63,7 +63,9 @@ def test_every_make_target_in_the_documents_exists(root: Path) -> None:
     makefile = (root / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z][\w-]*):(?!=)", makefile, re.MULTILINE))
     phony = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()) - {"FORCE"}
-    assert phony == targets == {"install", "demo", "test", "test-blender5", "check", "bench", "fuzz", "clean"}
+    assert (
+        phony == targets == {"install", "demo", "test", "test-blender5", "check", "bench", "results", "fuzz", "clean"}
+    )
     used = {
         word
         for _, words in commands(root)

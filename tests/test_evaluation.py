@@ -18,7 +18,7 @@ from skeletonllm_core.train.corpus import TEST, TRAIN, VALIDATION
 from skeletonllm_core.train.evaluation import SUITES, caption_metrics, clips, corruptions, robustness, transfer
 from skeletonllm_core.train.evaluation.clips import Request, material
 from skeletonllm_core.train.evaluation.run import default_limit, evaluate, write_files
-from skeletonllm_core.train.evaluation.scores import is_trained, scores_of
+from skeletonllm_core.train.evaluation.scores import closeness, is_trained, scores_of
 from skeletonllm_core.train.evaluation.statistics import Figure
 from skeletonllm_core.train.evaluation.tables import Report, Table
 from skeletonllm_core.train.procedural import make_motion
@@ -96,7 +96,8 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_recognition_has_every_method_and_finds_the_labels_that_are_new(judged: SkeletonLLM, few: Path) -> None:
-    assert is_trained(judged, "walking") and not is_trained(judged, "moonwalk")
+    assert is_trained(judged, "walking") and not is_trained(judged, "moonwalk") and not is_trained(judged, "kick left")
+    assert closeness(judged, "moonwalk") == 0 and closeness(judged, "kick left") > 0
     report = evaluate("recognition", Request(judged, few))
     closed, opened, zero_shot = report.tables
     methods = set(column(closed, "method"))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import skeletonllm_core as sk
 from skeletonllm_blender.package import ADDON, package_bytes
 from skeletonllm_core.cli import cli
+from skeletonllm_core.motion.skeleton import Skeleton
+from skeletonllm_core.remote.motion_json import clip_from_json
+from skeletonllm_core.remote.wire import question_to_json
 from tests.blender_addon import BLENDER, needs_blender
+from tests.clips import bvh, walk
 
 FROM_BLENDER = {"bpy", "mathutils"}
 
@@ -132,3 +138,35 @@ def test_blenders_own_tool_takes_it(tmp_path: Path) -> None:
         for name in archive.namelist():
             bad.writestr(name, archive.read(name).replace(b'id = "skeletonllm"', b'id = "skeleton-llm"'))
     assert validate((tmp_path / "bad.zip").read_bytes()) == 1
+
+
+def test_motions_come_as_messages_of_a_few_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the add-on imports; the part in Blender is in test_blender_motion."""
+    path = tmp_path / "walk.bvh"
+    path.write_text(bvh(walk, 1.0))
+    (walking,) = sk.read(path)
+    assert isinstance(walking, sk.Motion)
+    monkeypatch.setattr("skeletonllm_blender.motion_lines.PLACES", 10 * len(walking.topology))
+    done = CliRunner().invoke(cli, ["blender", "motion", str(path)])
+    assert done.exit_code == 0, done.output
+    parts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [part["clip"] for part in parts] == [0, 0, 0] and {part["name"] for part in parts} == {"walk"}
+    motions = [clip_from_json(part["name"], part["persons"]).persons[0] for part in parts]
+    assert [len(motion) for motion in motions] == [10, 10, 10]
+    np.testing.assert_allclose(
+        np.concatenate([motion.joint_positions() for motion in motions]), walking.joint_positions(), atol=1e-5
+    )
+    # Onto a rig that the message on the standard input describes: its own skeleton, twice as large.
+    rig = question_to_json(
+        sk.Motion(
+            Skeleton(walking.topology, 2 * walking.skeleton.rest_offsets), walking.rotations[:1], [[0, 1.8, 0]], 30.0
+        )
+    )
+    done = CliRunner().invoke(cli, ["blender", "motion", "--onto", "-", "--", str(path)], input=json.dumps(rig))
+    assert done.exit_code == 0, done.output
+    (onto,) = clip_from_json("", json.loads(done.stdout.splitlines()[0])["persons"]).persons
+    arm = onto.topology.names.index("LeftForeArm")
+    bone = onto.joint_positions()[:, arm] - onto.joint_positions()[:, onto.topology.parents[arm]]
+    np.testing.assert_allclose(np.linalg.norm(bone, axis=-1), 0.56, atol=1e-4)
+    done = CliRunner().invoke(cli, ["blender", "motion", "--onto", "-", "--", str(path)], input="{}")
+    assert isinstance(done.exception, sk.SkeletonLLMError) and '"version"' in str(done.exception) and done.stdout == ""

@@ -28,7 +28,12 @@ def _labelled(model: SkeletonLLM, person: Person, candidates: Sequence[str]) -> 
     return np.array([found[text] for text in candidates])
 
 
+def closeness(model: SkeletonLLM, label: str) -> float:
+    """How near the nearest label that the model has learned comes to this one, 0 to 1; 1: the same but for wording."""
+    learned = learned_label(label) or label
+    return max((match(text, trained) for text in (label, learned) for trained in model.trained_labels), default=0.0)
+
+
 def is_trained(model: SkeletonLLM, label: str) -> bool:
     """Whether the model has learned this label, in this or in other words for it."""
-    learned = learned_label(label) or label
-    return any(match(text, trained) == 1.0 for text in (label, learned) for trained in model.trained_labels)
+    return closeness(model, label) == 1.0

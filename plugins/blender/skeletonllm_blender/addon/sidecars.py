@@ -17,9 +17,15 @@ _END = ".skel.json"
 _LONGEST = 255
 
 
-def path_of(blend, armature, action):
-    """Where the sidecar of an action on an armature belongs: beside its .blend file, as `annotate` calls it."""
-    blend, clip = Path(blend), clip_of(armature, action)
+def fits():
+    """(action, the armatures whose bones it moves) of this file; looking at every curve of it takes a while."""
+    rigs = sorted((one for one in bpy.data.objects if one.type == "ARMATURE"), key=lambda one: one.name)
+    return [(action, [rig for rig in rigs for _ in fitting_slots(action, rig)]) for action in bpy.data.actions]
+
+
+def path_of(blend, clip):
+    """Where the sidecar of a clip (see `clip_of`) belongs: beside its .blend file, as `annotate` calls it."""
+    blend = Path(blend)
     name = blend.name if clip is None else f"{blend.name}#{_as_file(clip)}"
     if len((name + _END).encode()) > _LONGEST:
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -57,12 +63,12 @@ def person_of(verb, answer):
     return {"segments": [{key: kind(part[key]) for key, kind in kinds.items()} for part in answer["segments"]]}
 
 
-def text_of(record, armature, action, blend):
+def text_of(record, clip, blend):
     """The content of a sidecar.
 
     Args:
         record: what `jobs` kept of the answers about the action.
-        armature, action: what they are about.
+        clip: see `clip_of`.
         blend: the path of the file.
     """
     fps, frames, answers = record["fps"], record["frames"], record["answers"]
@@ -75,7 +81,7 @@ def text_of(record, armature, action, blend):
             "path": Path(blend).name,
             "sha256": None,  # what was read is the scene, and no file has that yet: `annotate` will read it again
             "format": "blend",
-            "clip": clip_of(armature, action),
+            "clip": clip,
             "fps": round(fps, 3),
             "frames": frames,
             "seconds": round(frames / fps, 3),
@@ -123,15 +129,12 @@ def digest_of(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def clip_of(armature, action):
-    """The name of an action on an armature among the clips of the file; None where it is the only one."""
-    found = []
-    taken = set()
-    rigs = sorted((one for one in bpy.data.objects if one.type == "ARMATURE"), key=lambda one: one.name)
-    for one in sorted(bpy.data.actions, key=lambda one: one.name):
-        fits = [rig for rig in rigs for _ in fitting_slots(one, rig)]
-        for rig in fits:
-            wanted = name = one.name if len(fits) == 1 else f"{one.name} ({rig.name})"
+def clip_of(armature, action, fitting):
+    """The name of an action on an armature among the clips of the file (`fits`); None where it is the only one."""
+    found, taken = [], set()
+    for one, rigs in sorted(fitting, key=lambda fit: fit[0].name):
+        for rig in rigs:
+            wanted = name = one.name if len(rigs) == 1 else f"{one.name} ({rig.name})"
             again = 2
             while _as_file(name).casefold() in taken:
                 name, again = f"{wanted} ({again})", again + 1

@@ -75,8 +75,9 @@ class Changes:
         if chosen.sidecar and action and row.record:
             self._try(self._sidecar)
 
-    def make(self):
-        """Write; a change that fails after all is told among `kept`."""
+    def make(self, fitting):
+        """Write; a change that fails after all is told among `kept`. `fitting` is what `sidecars.fits` says."""
+        self._fitting = fitting
         for change in self.planned:
             try:
                 change.make()
@@ -258,10 +259,11 @@ class Changes:
     def _write_sidecar(self):
         """Last of all, because it is called after the action; one under an earlier name of the action goes."""
         blend, before = Path(bpy.data.filepath), self._record.get("sidecar")
-        path = sidecars.path_of(blend, self._armature, self._action)
+        clip = sidecars.clip_of(self._armature, self._action, self._fitting)
+        path = sidecars.path_of(blend, clip)
         ours = before is not None and before["name"] == path.name
         sidecars.refuse_corrected(path, before["digest"] if ours else None)
-        text = sidecars.text_of(json.loads(self._row.record), self._armature, self._action, blend)
+        text = sidecars.text_of(json.loads(self._row.record), clip, blend)
         catalogs.write_whole(path, text)
         if before is not None and not ours:
             blend.with_name(before["name"]).unlink(missing_ok=True)
@@ -318,10 +320,11 @@ class SKELETONLLM_OT_write_back(bpy.types.Operator):
     def execute(self, context):
         # Each row is worked out when its turn comes: the one before may have written to the same markers.
         written, kept = 0, []
+        fitting = sidecars.fits() if context.scene.skeletonllm.sidecar else []
         for row in context.window_manager.skeletonllm.rows:
             if row.chosen and not row.problem:
                 changes = Changes(row, context.scene)
-                changes.make()
+                changes.make(fitting)
                 kept += changes.kept
                 written += bool(changes.planned)
         told = iface_("{count} written").format(count=written) + "".join(f"; {one}" for one in kept)

@@ -100,30 +100,47 @@ def _rows(
 
 
 def _never_trained(request: Request, found: list[Exam], outside: Table) -> None:
-    clips = [clip for exam in found for clip in exam.asked]
-    if request.data is not None:
-        clips += animation_clips(request.data)
+    """Labels that are new to the model, against learned ones: of the sources above, and on the same rigs."""
+    model = request.model
+    own = [clip for exam in found for clip in exam.asked]
+    foreign = [] if request.data is None else animation_clips(request.data)
     # "kick left" is not learned either, but a model that calls it a kick is right.
-    unknown = [clip for clip in clips if closeness(request.model, clip.label) == 0]
+    unknown = [clip for clip in (*own, *foreign) if closeness(model, clip.label) == 0]
     if not unknown:
-        outside.notes.append("Every label here is one that the model knows, or near one, so there are no rows of labels never trained.")
+        outside.notes.append(
+            "The model knows every label here, or one near it: there are no rows of labels never trained."
+        )
         return
-    known = subsample([clip for clip in clips if is_trained(request.model, clip.label)], request.limit, request.seed)
-    asked = [*known, *unknown]
+    learned = [
+        subsample([clip for clip in clips if is_trained(model, clip.label)], request.limit, request.seed)
+        for clips in (own, foreign)
+    ]
+    asked = [*unknown, *learned[0], *learned[1]]
     best = np.array(
         [
-            scores_of(request.model, clip.person, [request.model.labels])[0].max()
+            scores_of(model, clip.person, [model.labels])[0].max()
             for clip in counted("never trained", asked, len(asked), request.say)
         ]
     )
-    new = np.arange(len(asked)) >= len(known)
-    figure = bootstrapped(lambda rows: auroc(best[rows][~new[rows]], best[rows][new[rows]]), len(asked), request.seed)
-    sources = ", ".join(dict.fromkeys(clip.source for clip in unknown))
-    outside.add("labels never trained", sources, "model", figure, len(known), len(unknown))
-    threshold = request.model.calibration.threshold
-    rejected = share(best[new] < threshold), share(best[~new] < threshold)
+    new, rest = best[: len(unknown)], best[len(unknown) :]
+    for against, known in (
+        ("the sources above", rest[: len(learned[0])]),
+        ("game characters", rest[len(learned[0]) :]),
+    ):
+        if len(known):
+            figure = _against(known, new, request.seed)
+            outside.add("labels never trained", f"known: {against}", "model", figure, len(known), len(new))
+    threshold = model.calibration.threshold
     outside.notes.append(
-        f"Labels never trained, nor anything near them, among the model's own {len(request.model.labels)} candidates: "
-        f"{', '.join(stated_labels(unknown))}. Its reject threshold {threshold:g} calls "
-        f"{rejected[0].value:.3f} of them and {rejected[1].value:.3f} of the known ones unknown."
+        f"Labels never trained, nor anything near them, among the model's own {len(model.labels)} candidates: "
+        f"{', '.join(stated_labels(unknown))} ({', '.join(dict.fromkeys(clip.source for clip in unknown))}). Its reject "
+        f"threshold {threshold:g} calls {float((new < threshold).mean()):.3f} of them and "
+        f"{float((rest < threshold).mean()):.3f} of the known ones unknown."
     )
+
+
+def _against(known: np.ndarray, unknown: np.ndarray, seed: int) -> Figure:
+    """AUROC of the best scores of known clips over those of unknown ones."""
+    scores = np.concatenate([known, unknown])
+    new = np.arange(len(scores)) >= len(known)
+    return bootstrapped(lambda rows: auroc(scores[rows][~new[rows]], scores[rows][new[rows]]), len(scores), seed)

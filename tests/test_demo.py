@@ -17,7 +17,7 @@ from skeletonllm_core import plugins
 def expected(root: Path) -> dict[str, str]:
     """Example file → the action in it."""
     with (root / "examples" / "labels.csv").open(encoding="utf-8", newline="") as table:
-        return {row["file"]: row["label"] for row in csv.DictReader(table)}
+        return {row["path"]: row["label"] for row in csv.DictReader(table)}
 
 
 def test_there_are_eight_examples_on_three_rigs(root: Path, expected: dict[str, str]) -> None:

@@ -101,7 +101,8 @@ class PublishedRenderer(nn.Module):
         params, depth = self.gaussians(positions, velocities, size=size, bones=bones)
         images = rasterize(params.to(torch.float32), depth.to(torch.float32), size, size).permute(0, 2, 3, 1)
         # The published clamp does nothing while colours stay below 1: shares of light add up to 1, and rounding is small.
-        return images.clamp(max=1) if (params.detach()[6:] > 1 - 1e-4).any() else images
+        too_bright = (params.detach()[6:] > 1 - 1e-4).any() and images.numel() > 0 and images.detach().amax() > 1
+        return images.clamp(max=1) if too_bright else images
 
     def render_reference(
         self,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +59,37 @@ SEGMENT_WINDOW = 2.4
 """Length [s] of the windows that `segment` slides over a clip."""
 
 
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One person of a clip, with the body that is drawn.
+
+    Attributes:
+        person: what is measured.
+        body: the same, prepared for the renderer.
+    """
+
+    person: Person
+    body: Prepared
+
+    @classmethod
+    def of(cls, person: Person) -> Subject:
+        """The person, prepared."""
+        return cls(person, prepare([person])[0])
+
+    @property
+    def seconds(self) -> float:
+        """Length of the clip [s]."""
+        return len(self.body) / self.body.fps
+
+
 class SkeletonLLM:
     """A checkpoint that labels, captions, answers and segments.
 
     `persons` is the persons of one clip, or one person. The embedded model was trained on single persons: of several,
     each is looked at alone and the likelihoods are averaged; captions and answers name them by number.
+
+    Attributes:
+        facts: whether the measured facts stand in the prompts; as the model was trained, unless it is set.
     """
 
     def __init__(self, checkpoint: Checkpoint, id: str, sha256: str, device: torch.device) -> None:
@@ -70,6 +98,7 @@ class SkeletonLLM:
         self.device = device
         self.model = checkpoint.model.to(device)
         self.renderer = checkpoint.renderer.to(device)
+        self.facts = checkpoint.model.facts
         self.calibration = checkpoint.calibration
         self.trained_labels = checkpoint.labels
         self.labels = distinct_labels(checkpoint.labels)
@@ -104,7 +133,7 @@ class SkeletonLLM:
         """
         people = _people(persons)
         candidates = self._candidates(labels)
-        scores = np.mean([self.scores(body, candidates, quick=quick) for body in _bodies(people)], axis=0)
+        scores = np.mean([self.scores(Subject.of(person), candidates, quick=quick) for person in people], axis=0)
         order = np.argsort(-scores, kind="stable")
         ranked = [Candidate(candidates[index], float(scores[index])) for index in order[: max(top, 1)]]
         best = ranked[0]
@@ -114,7 +143,7 @@ class SkeletonLLM:
     def caption(self, persons: Person | Sequence[Person]) -> Caption:
         """A sentence on the motion, and the facts that were measured; of a body that is not human only the facts."""
         people = _people(persons)
-        said = [self._told(person, body, 0.0, None) for person, body in zip(people, _bodies(people), strict=True)]
+        said = [self._told(Subject.of(person), 0.0, None) for person in people]
         facts = [measure(person).sentences() for person in people]
         if len(people) == 1:
             return Caption(said[0], facts[0])
@@ -135,16 +164,14 @@ class SkeletonLLM:
         if not self.model.open_text:
             action = asked_action(question)
             if action is not None and max(match(action, label) for label in self.trained_labels) > 0:
-                score = np.mean([self.scores(body, [action])[0] for body in _bodies(people)])
+                score = np.mean([self.scores(Subject.of(person), [action])[0] for person in people])
                 return "Yes" if score >= 0.5 else "No"
             question = known_wording(self.model.tokenizer, question)
             unknown = self._unknown_words(question)
             if unknown:
                 return f"I cannot answer that: I do not know the words {', '.join(unknown)}."
-        said = [
-            self._wording(self.write(body, prompts.ask_prompt(body_seconds(body), question)))
-            for body in _bodies(people)
-        ]
+        prompt = partial(prompts.ask_prompt, question=question)
+        said = [self._wording(self.write(Subject.of(person), prompt)) for person in people]
         if len(said) == 1:
             return said[0]
         return " ".join(f"Person {index + 1}: {text}" for index, text in enumerate(said))
@@ -153,30 +180,30 @@ class SkeletonLLM:
         """The timeline: where which action happens."""
         people = _people(persons)
         candidates = self._candidates(labels)
-        bodies = _bodies(people)
-        length = max(body_seconds(body) for body in bodies)
+        subjects = [Subject.of(person) for person in people]
+        length = max(subject.seconds for subject in subjects)
         starts, hop = window_starts(length, SEGMENT_WINDOW)
         scores = np.stack(
             [
                 np.mean(
                     [
                         self._scores(
-                            self._part_likelihoods(body, self._asked(candidates), start, end)[None], candidates
+                            self._part_likelihoods(subject, self._asked(candidates), start, end)[None], candidates
                         )
-                        for body in bodies
+                        for subject in subjects
                     ],
                     axis=0,
                 )
                 for start, end in zip(starts, np.minimum(starts + SEGMENT_WINDOW, length), strict=True)
             ]
         )
-        fps = bodies[0].fps
-        frames = max(len(body) for body in bodies)
+        fps = subjects[0].body.fps
+        frames = max(len(subject.body) for subject in subjects)
         segments = []
         for start, end, candidate, score in merged_segments(scores, starts, hop, SEGMENT_WINDOW, length):
             first = min(round(start * fps), frames - 1)
             last = frames if end >= length else max(round(end * fps), first + 1)
-            said = [self._told(person, body, start, end) for person, body in zip(people, bodies, strict=True)]
+            said = [self._told(subject, start, end) for subject in subjects]
             caption = said[0] if len(said) == 1 else " ".join(f"Person {i + 1}: {text}" for i, text in enumerate(said))
             segments.append(Segment(first / fps, last / fps, first, last, candidates[candidate], float(score), caption))
         return segments
@@ -207,12 +234,12 @@ class SkeletonLLM:
             raise SkeletonLLMError("there is no candidate label: give at least one")
         return candidates
 
-    def _view(self, body: Prepared, start: float, end: float | None, phase: float) -> CanonicalFrames:
-        frames = self.model.frames
+    def _view(self, subject: Subject, start: float, end: float | None, phase: float) -> CanonicalFrames:
+        frames, body = self.model.frames, subject.body
         times = moments(len(body), body.fps, frames, start, end)
         if phase and len(times) > 1:
             times = np.clip(times + phase * (times[1] - times[0]), 0, (len(body) - 1) / body.fps)
-        seconds = body_seconds(body) if end is None else end - start
+        seconds = subject.seconds if end is None else end - start
         return place([sample(body, times, start=start)], [body], seconds)
 
     @torch.inference_mode()
@@ -222,13 +249,22 @@ class SkeletonLLM:
         touched = None if patch is None else foreground_patches(self.renderer, scenes, size, patch)
         return self.renderer(scenes, size=size).unflatten(0, (len(scenes), -1)), touched
 
+    def _prompts(
+        self, prompt: Callable[..., str], subject: Subject, start: float, end: float | None
+    ) -> tuple[str, str]:
+        """What is asked of a part of a clip, and of its mirror image; both speak of the clip itself."""
+        seconds = subject.seconds if end is None else end - start
+        facts = measure(subject.person, start=start, end=end).sentences() if self.facts else ()
+        straight, swapped = (prompts.told_facts(facts, mirror=mirror) for mirror in (False, True))
+        return prompt(seconds=seconds, facts=straight), prompt(seconds=seconds, facts=swapped)
+
     def _with_mirrored(self, scenes: Sequence[CanonicalFrames]) -> list[CanonicalFrames]:
         return list(scenes) if self.model.open_text else [*scenes, *(mirrored(scene) for scene in scenes)]
 
     def write(
         self,
-        body: Prepared,
-        prompt: str,
+        subject: Subject,
+        prompt: Callable[..., str],
         *,
         start: float = 0.0,
         end: float | None = None,
@@ -238,54 +274,60 @@ class SkeletonLLM:
         """What the language model writes, word by word, on a clip or a part of it.
 
         Args:
-            body: the person.
-            prompt: see `model.prompts`.
+            subject: the person.
+            prompt: of `model.prompts`, given `seconds` and `facts`.
             start, end: the part [s].
             phases: views; see `MultimodalModel.phases`.
             choices: the text is one of these; None for free text.
         """
-        scenes = [self._view(body, start, end, phase) for phase in phases]
+        scenes = [self._view(subject, start, end, phase) for phase in phases]
         images, touched = self._seen(self._with_mirrored(scenes))
-        straight, swapped = images[: len(scenes)], images[len(scenes) :]
-        return self.model.write(straight, swapped, prompt, choices=choices, touched=touched)
+        straight, swapped = self._prompts(prompt, subject, start, end)
+        mirrored = None if self.model.open_text else (images[len(scenes) :], swapped)
+        return self.model.write(images[: len(scenes)], straight, mirrored=mirrored, choices=choices, touched=touched)
 
-    def likelihoods(self, body: Prepared, answers: Sequence[str] | None = None, *, quick: bool = False) -> np.ndarray:
+    def likelihoods(self, subject: Subject, answers: Sequence[str] | None = None, *, quick: bool = False) -> np.ndarray:
         """(W, L) log-likelihood of each label, in each of the parts in which a clip is looked at (mostly one).
 
         Args:
-            body: the person.
+            subject: the person.
             answers: other texts than the trained labels, for a model of open text.
             quick: see `label`.
         """
         asked = self.trained_labels if answers is None else answers
-        seconds = body_seconds(body)
+        seconds = subject.seconds
         if seconds <= LONGEST_VIEW:
             phases = (0.0,) if quick else self.model.phases
-            return self._part_likelihoods(body, asked, 0.0, None, phases)[None]
+            return self._part_likelihoods(subject, asked, 0.0, None, phases)[None]
         part = LONGEST_VIEW / 2
         count = min(int(np.ceil(seconds / part)), MOST_VIEWS)
         starts = np.linspace(0.0, seconds - part, count)
-        return np.stack([self._part_likelihoods(body, asked, float(start), float(start + part)) for start in starts])
+        return np.stack([self._part_likelihoods(subject, asked, float(start), float(start + part)) for start in starts])
 
     def _part_likelihoods(
-        self, body: Prepared, answers: Sequence[str], start: float, end: float | None, phases: Sequence[float] = (0.0,)
+        self,
+        subject: Subject,
+        answers: Sequence[str],
+        start: float,
+        end: float | None,
+        phases: Sequence[float] = (0.0,),
     ) -> np.ndarray:
         """(L,) log-likelihoods, averaged over the phases and over the scene and its mirror image.
 
         In the mirror every label stands for its other side, so a mirrored motion gets exactly the mirrored answer.
         """
-        scenes = [self._view(body, start, end, phase) for phase in phases]
-        prompt = prompts.label_prompt(scenes[0].seconds)
+        scenes = [self._view(subject, start, end, phase) for phase in phases]
         images, touched = self._seen(self._with_mirrored(scenes))
-        found = self.model.log_likelihoods(images, prompt, answers, touched)
-        straight, swapped = (
-            views.mean(0).double().cpu().numpy() for views in (found[: len(scenes)], found[len(scenes) :])
-        )
-        return straight if self.model.open_text else (straight + swapped[self._mirrored_labels]) / 2
+        straight, swapped = self._prompts(prompts.label_prompt, subject, start, end)
+        likely = self.model.log_likelihoods(images[: len(scenes)], straight, answers, touched).mean(0).double()
+        if self.model.open_text:
+            return likely.cpu().numpy()
+        other = self.model.log_likelihoods(images[len(scenes) :], mirrored_text(swapped), answers).mean(0).double()
+        return (likely + other[self._mirrored_labels]).cpu().numpy() / 2
 
-    def scores(self, body: Prepared, candidates: Sequence[str], *, quick: bool = False) -> np.ndarray:
+    def scores(self, subject: Subject, candidates: Sequence[str], *, quick: bool = False) -> np.ndarray:
         """(C,) scores of candidate texts, 0 to 1."""
-        return self._scores(self.likelihoods(body, self._asked(candidates), quick=quick), candidates)
+        return self._scores(self.likelihoods(subject, self._asked(candidates), quick=quick), candidates)
 
     def _asked(self, candidates: Sequence[str]) -> Sequence[str]:
         """Whose likelihoods tell about the candidates: their own, or those of the labels the model has learned."""
@@ -302,27 +344,19 @@ class SkeletonLLM:
         """What the model wrote, as a person writes it."""
         return text[:1].upper() + text[1:] if self.model.open_text else sentence(text)
 
-    def _told(self, person: Person, body: Prepared, start: float, end: float | None) -> str:
+    def _told(self, subject: Subject, start: float, end: float | None) -> str:
         """What the model writes on a person, which is what it has learned; what was measured on any other body."""
+        person = subject.person
         if self.model.open_text or map_rig(person.topology, person.joint_positions()).human:
-            return self._caption(body, start, end)
+            return self._wording(self.write(subject, prompts.caption_prompt, start=start, end=end))
         facts = measure(person, start=start, end=end).sentences()
         return f"No human body: {', '.join(facts) or 'nothing that could be measured'}."
-
-    def _caption(self, body: Prepared, start: float, end: float | None) -> str:
-        seconds = body_seconds(body) if end is None else end - start
-        return self._wording(self.write(body, prompts.caption_prompt(seconds), start=start, end=end))
 
     def _unknown_words(self, question: str) -> list[str]:
         words = [word.strip(".,?!;:'\"").lower() for word in question.split()]
         tokenizer = self.model.tokenizer
         unknown = [word for word in words if word and tokenizer.unk_token_id in word_ids(tokenizer, word)]
         return unknown if len(unknown) * 2 >= len([word for word in words if concepts(word)]) else []
-
-
-def body_seconds(body: Prepared) -> float:
-    """Length of a prepared clip [s]."""
-    return len(body) / body.fps
 
 
 def label_probabilities(likelihoods: np.ndarray, temperature: float) -> np.ndarray:
@@ -431,10 +465,6 @@ def _people(persons: Person | Sequence[Person], least: int = 2) -> list[Person]:
         if len(person) == 0:
             raise SkeletonLLMError(f"the clip {person.name!r} has no frames")
     return [unmirrored(person) for person in people]
-
-
-def _bodies(people: Sequence[Person]) -> list[Prepared]:
-    return [prepare([person])[0] for person in people]
 
 
 def _explanation(people: Sequence[Person], label: str) -> str:

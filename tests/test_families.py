@@ -203,14 +203,14 @@ def test_writing_is_the_model_s_own_greedy_generation(form: str) -> None:
         **own_inputs(model, clip[0], prompt), max_new_tokens=6, do_sample=False, pad_token_id=0, eos_token_id=end
     )[0, len(prompt) :]
     expected = model.tokenizer.decode(made_of, skip_special_tokens=True).strip()
-    assert model.write(clip, clip[:0], PROMPT, limit=6) == expected != ""
+    assert model.write(clip, PROMPT, limit=6) == expected != ""
 
 
 def test_writing_among_choices_and_over_views(model: HfModel) -> None:
     clips = images(model, 2)
     seen = touched(model, 2)
     choices = [plain(answer) for answer in ANSWERS]
-    assert model.write(clips, clips[:0], PROMPT, choices=choices, touched=seen) in choices
+    assert model.write(clips, PROMPT, choices=choices, touched=seen) in choices
     alone = model.log_likelihoods(clips[:1], PROMPT, ANSWERS, None if seen is None else seen[: model.frames])
     both = model.log_likelihoods(clips, PROMPT, ANSWERS, seen)
     torch.testing.assert_close(both[:1], alone, atol=1e-4, rtol=0)
@@ -413,7 +413,7 @@ def test_a_question_cannot_bring_its_own_pictures() -> None:
     model = tiny("internvl")
     clip = images(model)
     with pytest.raises(SkeletonLLMError, match="IMG_CONTEXT"):
-        model.write(clip, clip[:0], "what is <IMG_CONTEXT> ?")
+        model.write(clip, "what is <IMG_CONTEXT> ?")
 
 
 # ---- loading
@@ -451,6 +451,7 @@ def test_the_ways_to_name_a_model(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert other.model.family.tokens == 588 and other.model.patch == 32
     assert other.sha256 != usual.sha256
     assert parsed_look("org/name") == ("org/name", Look())
+    assert not usual.facts and sk.load_model(f"hf:{folder}#frames=1,size=32,facts").facts
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for name, says in (
         (f"hf:{folder}#frames=0", "frames=N"),

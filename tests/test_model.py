@@ -16,7 +16,7 @@ from skeletonllm_core.model.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from skeletonllm_core.model.embedded import EmbeddedModel
+from skeletonllm_core.model.embedded import EmbeddedModel, cheapest_cut
 from skeletonllm_core.model.language import generate, log_likelihoods, other_side_ids, word_ids
 from skeletonllm_core.model.prompts import label_prompt, seconds_in_words
 from skeletonllm_core.model.tiny import SIZES, TinyConfig, TinySkeletonLM
@@ -101,9 +101,8 @@ def test_padding_does_not_change_an_answer(model: TinySkeletonLM, tokenizer) -> 
 
 def test_greedy_generation_takes_the_likeliest_word_each_time(model: TinySkeletonLM, tokenizer) -> None:
     visual = model.visual_tokens(images(1)).detach()
-    nothing = visual[:0]
     same = torch.arange(len(tokenizer))
-    words = generate(model, tokenizer, visual, nothing, same, "walk", limit=4).split()
+    words = generate(model, tokenizer, visual, ["walk"], 1, same, limit=4).split()
     read = word_ids(tokenizer, "walk")
     for word in words:
         ids = torch.tensor([[*read, 0]])
@@ -121,7 +120,7 @@ def test_greedy_generation_among_choices_writes_one_of_them(model: TinySkeletonL
     swap = other_side_ids(tokenizer, mirrored_text)
     choices = ["walk turn left", "raise up both hands", "walk"]
     for prompt in ("walk", "hands", "0"):
-        assert generate(model, tokenizer, visual, visual, swap, prompt, choices=choices) in choices
+        assert generate(model, tokenizer, visual.repeat(2, 1, 1), [prompt] * 4, 2, swap, choices=choices) in choices
 
 
 def test_swapping_the_views_swaps_the_sides_in_the_text(model: TinySkeletonLM) -> None:
@@ -132,8 +131,33 @@ def test_swapping_the_views_swaps_the_sides_in_the_text(model: TinySkeletonLM) -
     )
     one, other = model.eval().visual_tokens(images(2)).detach().split(1)
     swap = other_side_ids(tokenizer, mirrored_text)
-    texts = [generate(model, tokenizer, a, b, swap, "walk", limit=6) for a, b in ((one, other), (other, one))]
+    texts = [
+        generate(model, tokenizer, torch.cat(views), ["walk"] * 2, 1, swap, limit=6)
+        for views in ((one, other), (other, one))
+    ]
     assert texts[0] and texts[1] == mirrored_text(texts[0])
+
+
+def test_rows_of_any_length_have_the_loss_they_have_alone(model: TinySkeletonLM, tokenizer) -> None:
+    asked = EmbeddedModel(model, tokenizer)
+    samples = [
+        (0, "walk", "turn"),
+        (1, label_prompt(2.5), "raise up both hands"),
+        (0, "walk turn left " * 9, "walk"),
+        (1, "hands", "walk turn left"),
+    ]
+    clips = images(2)
+    together = asked.answer_losses(clips, samples, 0.1)
+    alone = torch.cat([asked.answer_losses(clips, [sample], 0.1) for sample in samples])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("lengths", [[3], [2, 2, 2], [1, 2, 9, 9], [1, 1, 1, 8], [2, 5, 5, 6, 30]])
+def test_rows_are_divided_where_padding_is_least(lengths: list[int]) -> None:
+    def padded(cut: int) -> int:
+        return sum(len(part) * max(part, default=0) for part in (lengths[:cut], lengths[cut:]))
+
+    assert padded(cheapest_cut(lengths)) == min(padded(cut) for cut in range(len(lengths)))
 
 
 def test_the_loss_reaches_every_frame_and_every_renderer_parameter(model: TinySkeletonLM, tokenizer) -> None:

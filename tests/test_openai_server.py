@@ -70,14 +70,11 @@ def frames(bright: str) -> torch.Tensor:
     return clip
 
 
-NONE = frames("left")[:0]
-
-
 def test_the_server_sees_the_frames(server: Running) -> None:
     asked = model(server)
     clip = frames("left")
     clip[0, 1] = 0.5
-    assert asked.write(clip, NONE, "what ?", limit=7) == "3 images of 8 x 8, brighter on the left"
+    assert asked.write(clip, "what ?", limit=7) == "3 images of 8 x 8, brighter on the left"
     (request,) = server.asked()
     assert request["path"] == "/v1/chat/completions" and request["model"] == "tiny"
     assert request["key"] == "Bearer secret" and "expert in video" in request["system"]
@@ -91,11 +88,11 @@ def test_a_choice_is_one_of_the_candidates_or_none(server: Running) -> None:
     labels = ["raise the right hand", "raise the left hand", "walk"]
     clips = torch.cat([frames("left"), frames("right")])
     assert asked.log_likelihoods(clips, "which ?", labels).exp().tolist() == [[0, 1, 0], [1, 0, 0]]
-    assert asked.write(clips[:1], NONE, "which ?", choices=["jump", "walk"]) == ""
+    assert asked.write(clips[:1], "which ?", choices=["jump", "walk"]) == ""
     server.fails("raise the left hand, or walk")
-    assert asked.write(clips[:1], NONE, "which ?", choices=labels) == "", "not letter by letter"
+    assert asked.write(clips[:1], "which ?", choices=labels) == "", "not letter by letter"
     server.fails('"WALK"')
-    assert asked.write(clips[:1], NONE, "which ?", choices=labels) == "walk"
+    assert asked.write(clips[:1], "which ?", choices=labels) == "walk"
     assert len(server.asked()) == 5 and asked.requests == 5
 
 
@@ -122,7 +119,7 @@ def test_label_caption_ask_and_segment(server: Running) -> None:
 
 def test_without_a_key_none_is_sent(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
-    model(server).write(frames("left"), NONE, "what ?")
+    model(server).write(frames("left"), "what ?")
     assert server.asked()[0]["key"] is None
 
 
@@ -130,7 +127,7 @@ def test_without_a_key_none_is_sent(server: Running, monkeypatch: pytest.MonkeyP
 def test_what_may_pass_is_tried_again(server: Running, faults: list[str]) -> None:
     server.fails(*faults)
     asked = model(server)
-    assert asked.write(frames("left"), NONE, "what ?").startswith("3 images")
+    assert asked.write(frames("left"), "what ?").startswith("3 images")
     assert len(server.asked()) == len(faults) + 1 and asked.requests == 1
 
 
@@ -146,21 +143,21 @@ def test_what_may_pass_is_tried_again(server: Running, faults: list[str]) -> Non
 def test_what_does_not_pass_is_told(server: Running, fault: str, says: str, attempts: int) -> None:
     server.fails(*[fault] * ATTEMPTS)
     with pytest.raises(SkeletonLLMError, match=f"^{server.address}: .*{says}"):
-        model(server).write(frames("left"), NONE, "what ?")
+        model(server).write(frames("left"), "what ?")
     assert len(server.asked()) == attempts
 
 
 def test_a_slow_server_is_asked_again(server: Running) -> None:
     server.fails("slow")
-    assert model(server, timeout=1.0).write(frames("left"), NONE, "what ?").startswith("3 images")
+    assert model(server, timeout=1.0).write(frames("left"), "what ?").startswith("3 images")
     server.fails(*["slow"] * ATTEMPTS)
     with pytest.raises(SkeletonLLMError, match=r"no answer within 0\.05 s"):
-        model(server, timeout=0.05).write(frames("left"), NONE, "what ?")
+        model(server, timeout=0.05).write(frames("left"), "what ?")
 
 
 def test_nobody_there_and_wrong_addresses() -> None:
     with pytest.raises(SkeletonLLMError, match="nobody answers there"):
-        ChatServer("http://127.0.0.1:9/v1#tiny", first_wait=0.01).write(frames("left"), NONE, "what ?")
+        ChatServer("http://127.0.0.1:9/v1#tiny", first_wait=0.01).write(frames("left"), "what ?")
     for name in ("openai:127.0.0.1:8000#tiny", "openai:http://127.0.0.1:8000/v1", "openai:"):
         with pytest.raises(SkeletonLLMError, match="give the address and the model's name"):
             sk.load_model(name)

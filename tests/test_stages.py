@@ -24,6 +24,7 @@ from skeletonllm_core.motion.facts import mirrored_text
 from skeletonllm_core.pipeline import load_model
 from skeletonllm_core.train import draws, trainer
 from skeletonllm_core.train.draws import Sources, choice_task, draw_sample, leaked, yes_no_tasks
+from skeletonllm_core.train.evaluation.scores import pictures_alone
 from skeletonllm_core.train.items import items_of, procedural_clips
 from skeletonllm_core.train.negatives import same_action
 from skeletonllm_core.train.procedural import make_motion
@@ -412,6 +413,33 @@ def test_tasks_of_a_mirrored_clip_speak_of_the_other_side(items) -> None:
         assert ("rationale", f"the {here.split()[1]} hand . Label: {here}") in answers
         seen.add(here)
     assert seen == {"wave left hand", "wave right hand"}
+
+
+def test_facts_stand_in_the_prompts_in_one_order_for_both_sides(items) -> None:
+    item = next(item for item in items if item.label == "wave left hand")
+    stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0})
+    known = [set(view.facts.sentences()) for view in item.views]
+    known += [set(map(mirrored_text, one)) for one in known]
+    told = set()
+    for seed in range(40):
+        (task,) = draw_sample(item, 4, stage, Sources((), {}, {}), np.random.default_rng(seed), 0.5).tasks
+        found = re.fullmatch(r"[\d.]+ seconds \. (?:(.+) \. )?what is the action \?", task[1])[1]
+        facts = found.split(" , ") if found else []
+        assert facts == sorted(facts) and any(set(facts) <= one for one in known)
+        told.add(len(facts))
+    assert 0 in told and max(told) > 2, "both with and without"
+
+
+def test_a_run_whose_prompts_tell_facts_makes_a_model_that_is_told_them(tmp_path: Path) -> None:
+    recipe = replace(read_recipe(recipe_file(tmp_path, steps=1)), stages=(), facts=0.5)
+    made = trainer.train(recipe, say=lambda line: None)
+    told = load_model(str(made))
+    assert told.facts and told.model.facts
+    clip = make_motion("wave left hand", "cmu", seed=900_000)
+    alone = pictures_alone(told)
+    labels = ["wave left hand", "squat", "walk"]
+    with_facts, without = ([one.score for one in model.label(clip, labels).alternatives] for model in (told, alone))
+    assert told.facts and with_facts != without, "the copy alone is changed, and it is asked something else"
 
 
 # --- unseen labels

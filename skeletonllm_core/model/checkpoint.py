@@ -156,12 +156,13 @@ def _load_embedded(folder: Path) -> EmbeddedModel:
     try:
         sizes = json.loads((folder / "config.json").read_text())
         config = TinyConfig(**{name: sizes[name] for name in SIZES})
+        facts = bool(sizes.get("facts", False))
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as problem:
         raise SkeletonLLMError(f"{folder / 'config.json'}: damaged checkpoint: {problem}") from problem
     tiny = TinySkeletonLM(config).eval()
     _fill(tiny, folder / "model.safetensors")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    return EmbeddedModel(tiny.requires_grad_(False), tokenizer)
+    return EmbeddedModel(tiny.requires_grad_(False), tokenizer, facts)
 
 
 def _load_renderer(folder: Path, size: int) -> SkeletonRenderer:

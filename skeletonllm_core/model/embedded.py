@@ -26,9 +26,10 @@ class EmbeddedModel(MultimodalModel):
     longest = 48
     patch = None
 
-    def __init__(self, tiny: TinySkeletonLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tiny: TinySkeletonLM, tokenizer: PreTrainedTokenizerBase, facts: bool = False) -> None:
         super().__init__()
         self.tiny = tiny
+        self.facts = facts
         self.tokenizer = tokenizer
         self.image_size = tiny.config.image_size
         self.frames = tiny.config.frames
@@ -61,15 +62,26 @@ class EmbeddedModel(MultimodalModel):
             asked = word_ids(self.tokenizer, prompt)
             rows.append([*asked, *word_ids(self.tokenizer, answer), int(self.tokenizer.eos_token_id)])
             marks.append(len(asked))
-        longest = max(len(row) for row in rows)
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        cut = cheapest_cut([len(rows[index]) for index in order])
+        losses = [
+            self._row_losses(visual, [(samples[index][0], rows[index], marks[index]) for index in part], smoothing)
+            for part in (order[:cut], order[cut:])
+            if part
+        ]
+        return torch.cat(losses)[torch.tensor(order, device=visual.device).argsort()]
+
+    def _row_losses(self, visual: Tensor, rows: Sequence[tuple[int, list[int], int]], smoothing: float) -> Tensor:
+        """(R,) mean loss of the answers of R rows: a clip, the tokens of a prompt and its answer, where that begins."""
+        longest = max(len(row) for _, row, _ in rows)
         padding = int(self.tokenizer.pad_token_id)
         words = torch.full((len(rows), longest), padding)
         expected = torch.zeros((len(rows), longest), dtype=torch.bool)
-        for index, row in enumerate(rows):
+        for index, (_, row, mark) in enumerate(rows):
             words[index, : len(row)] = torch.tensor(row)
-            expected[index, marks[index] : len(row)] = True
+            expected[index, mark : len(row)] = True
         words, expected = words.to(visual.device), expected.to(visual.device)
-        clips = [clip for clip, _, _ in samples]
+        clips = [clip for clip, _, _ in rows]
         logits = self.tiny.answer_logits(visual[clips], words, (words != padding).long(), expected).float()
         each = functional.cross_entropy(logits, words[expected], label_smoothing=smoothing, reduction="none")
         return torch.segment_reduce(each, "mean", lengths=expected.sum(1))
@@ -84,28 +96,34 @@ class EmbeddedModel(MultimodalModel):
     def write(
         self,
         images: Tensor,
-        mirrored: Tensor,
         prompt: str,
         *,
+        mirrored: tuple[Tensor, str] | None = None,
         choices: Sequence[str] | None = None,
         limit: int | None = None,
         touched: Tensor | None = None,
     ) -> str:
-        visual = self.tiny.visual_tokens(torch.cat([images, mirrored]))
-        straight, swapped = visual.split([len(images), len(mirrored)])
+        views = [(images, prompt), *([mirrored] if mirrored else [])]
+        visual = self.tiny.visual_tokens(torch.cat([seen for seen, _ in views]))
         return generate(
             self.tiny,
             self.tokenizer,
-            straight,
-            swapped,
+            visual,
+            [asked for seen, asked in views for _ in seen],
+            len(images),
             self._other_side,
-            prompt,
             choices=choices,
             limit=limit or self.longest,
         )
 
     def save(self, folder: Path) -> None:
         sizes = {name: getattr(self.tiny.config, name) for name in SIZES}
-        (folder / "config.json").write_text(json.dumps({"model_type": TinyConfig.model_type, **sizes}, indent=1) + "\n")
+        values = {"model_type": TinyConfig.model_type, **sizes, "facts": self.facts}
+        (folder / "config.json").write_text(json.dumps(values, indent=1) + "\n")
         save_file({k: v.contiguous() for k, v in self.tiny.state_dict().items()}, folder / "model.safetensors")
         self.tokenizer.save_pretrained(folder)
+
+
+def cheapest_cut(lengths: Sequence[int]) -> int:
+    """Where to divide rows, shortest first, so that padding each part to its longest row takes the fewest tokens."""
+    return min(range(len(lengths)), key=lambda cut: cut * lengths[max(cut - 1, 0)] + (len(lengths) - cut) * lengths[-1])

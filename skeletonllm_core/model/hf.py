@@ -43,12 +43,14 @@ class Look:
         size: edge of the frames [pixels]; None for what the model was made for.
         images: frames are single images also where the family has a form for video.
         sparse: only the patches with the body on them are encoded, where the family can do so.
+        facts: the measured facts stand in the prompts.
     """
 
     frames: int = FRAMES
     size: int | None = None
     images: bool = False
     sparse: bool = False
+    facts: bool = False
 
 
 def parsed_look(text: str) -> tuple[str, Look]:
@@ -63,13 +65,13 @@ def parsed_look(text: str) -> tuple[str, Look]:
     given: dict[str, Any] = {}
     for option in filter(None, options.split(",")):
         key, _, value = option.partition("=")
-        if key in ("images", "sparse") and not value:
+        if key in ("images", "sparse", "facts") and not value:
             given[key] = True
         elif key in ("frames", "size") and value.isdigit() and int(value) > 0:
             given[key] = int(value)
         else:
             raise SkeletonLLMError(
-                f"hf:{text}: {option!r} is unknown: after '#' stand frames=N, size=PIXELS, images, sparse"
+                f"hf:{text}: {option!r} is unknown: after '#' stand frames=N, size=PIXELS, images, sparse, facts"
             )
     return name, Look(**given)
 
@@ -99,7 +101,7 @@ class HfModel(MultimodalModel):
         self.tokenizer = tokenizer
         size = look.size or FAMILIES[kind].usual_size(network.config)
         self.family: Family = FAMILIES[kind](network, tokenizer, size, look.frames, look.images)
-        self.image_size, self.frames = size, look.frames
+        self.image_size, self.frames, self.facts = size, look.frames, look.facts
         if look.sparse and not self.family.can_be_sparse:
             raise SkeletonLLMError(f"models of the type {kind!r} are always shown whole frames: leave out 'sparse'")
         self.patch = self.family.cell if look.sparse else None
@@ -182,9 +184,9 @@ class HfModel(MultimodalModel):
     def write(
         self,
         images: Tensor,
-        mirrored: Tensor,
         prompt: str,
         *,
+        mirrored: tuple[Tensor, str] | None = None,
         choices: Sequence[str] | None = None,
         limit: int | None = None,
         touched: Tensor | None = None,
@@ -271,7 +273,7 @@ class HfModel(MultimodalModel):
             raise SkeletonLLMError(f"{folder}: the adapters must be merged into the language model before it is saved")
         self.network.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        look = Look(self.frames, self.image_size, self.family.as_images, self.patch is not None)
+        look = Look(self.frames, self.image_size, self.family.as_images, self.patch is not None, self.facts)
         (folder / LOOK).write_text(json.dumps(asdict(look), indent=1) + "\n")
 
 

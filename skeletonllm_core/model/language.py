@@ -34,9 +34,9 @@ def generate(
     model: TinySkeletonLM,
     tokenizer: PreTrainedTokenizerBase,
     visual: Tensor,
-    mirrored: Tensor,
+    asked: Sequence[str],
+    straight: int,
     other_side: Tensor,
-    prompt: str,
     *,
     choices: Sequence[str] | None = None,
     limit: int = 48,
@@ -48,28 +48,25 @@ def generate(
 
     Args:
         visual: (V, T, width) visual tokens of V views of one clip.
-        mirrored: (M, T, width) of M views of its mirror image.
+        asked: what is asked, of each view, in equally many words; all speak of the clip itself.
+        straight: so many views show the clip, the others its mirror image.
         other_side: see `other_side_ids`.
-        prompt: what is asked.
         choices: the text is one of these; None for free text.
         limit: at most so many words.
 
     Returns:
         The words, separated by spaces.
     """
-    views, end = len(visual), int(tokenizer.eos_token_id)
+    end = int(tokenizer.eos_token_id)
     other_side = other_side.to(visual.device)
-
-    def rows(ids: list[int]) -> Tensor:
-        straight = torch.tensor(ids, device=visual.device)
-        return torch.stack([straight] * views + [other_side[straight]] * len(mirrored))
-
-    state = model.read(torch.cat([visual, mirrored]), rows(word_ids(tokenizer, prompt)))
+    words = torch.tensor([word_ids(tokenizer, prompt) for prompt in asked], device=visual.device)
+    words = torch.cat([words[:straight], other_side[words[straight:]]])
+    state = model.read(visual, words)
     open_choices = None if choices is None else [[*word_ids(tokenizer, choice), end] for choice in choices]
     answer: list[int] = []
     for _ in range(limit):
         scores = torch.log_softmax(model.next_word_logits(state.hidden[:, -1]), -1)
-        score = torch.cat([scores[:views], scores[views:][:, other_side]]).mean(0)
+        score = torch.cat([scores[:straight], scores[straight:][:, other_side]]).mean(0)
         if open_choices is not None:
             allowed = torch.full_like(score, -torch.inf)
             allowed[[choice[len(answer)] for choice in open_choices]] = 0.0
@@ -80,7 +77,9 @@ def generate(
         if open_choices is not None:
             open_choices = [choice for choice in open_choices if choice[len(answer)] == word]
         answer.append(word)
-        state = model.read(None, rows([word]), state.cache)
+        swapped = int(other_side[word])
+        said = [[word]] * straight + [[swapped]] * (len(visual) - straight)
+        state = model.read(None, torch.tensor(said, device=visual.device), state.cache)
     return tokenizer.decode(answer)
 
 

@@ -23,6 +23,7 @@ class MultimodalModel(nn.Module, ABC):
         phases: a short clip is looked at this often, with the moments shifted by so much of a segment.
         open_text: the language model knows words that it was not trained on here, so candidate labels and questions
             go to it as they are. Its tokens have no other side, so it is not shown mirrored views.
+        facts: the measured facts of a clip stand in its prompts, beside its pictures.
         longest: at most so many tokens are written where nothing else is said.
         patch: edge of the patches [pixels] that need not be encoded where nothing is drawn on them; None where every
             patch is. Where it is set, `touched` says where the body is: (B·T, S / patch, S / patch) bool, as
@@ -34,6 +35,7 @@ class MultimodalModel(nn.Module, ABC):
     frames: int
     phases: tuple[float, ...]
     open_text: bool
+    facts: bool
     longest: int
     patch: int | None
 
@@ -91,9 +93,9 @@ class MultimodalModel(nn.Module, ABC):
     def write(
         self,
         images: Tensor,
-        mirrored: Tensor,
         prompt: str,
         *,
+        mirrored: tuple[Tensor, str] | None = None,
         choices: Sequence[str] | None = None,
         limit: int | None = None,
         touched: Tensor | None = None,
@@ -102,8 +104,9 @@ class MultimodalModel(nn.Module, ABC):
 
         Args:
             images: (V, T, 3, S, S) views of one clip, whose log-probabilities are averaged.
-            mirrored: (M, T, 3, S, S) views of its mirror image; M is 0 where the model is `open_text`.
             prompt: what is asked.
+            mirrored: (M, T, 3, S, S) views of its mirror image and its prompt, which still speaks of the clip itself: the
+                model exchanges the sides. None where it is `open_text`.
             choices: the text is one of these; None for free text.
             limit: at most so many tokens; None for `longest`.
             touched: see `patch`; of `images` and then of `mirrored`.

@@ -63,6 +63,7 @@ class ChatServer(MultimodalModel):
 
     phases = (0.0,)
     open_text = True
+    facts = False
     patch = None
     longest = 256
     image_size = 448
@@ -94,9 +95,9 @@ class ChatServer(MultimodalModel):
     def write(
         self,
         images: Tensor,
-        mirrored: Tensor,
         prompt: str,
         *,
+        mirrored: tuple[Tensor, str] | None = None,
         choices: Sequence[str] | None = None,
         limit: int | None = None,
         touched: Tensor | None = None,
@@ -119,7 +120,7 @@ class ChatServer(MultimodalModel):
         self, images: Tensor, prompt: str, answers: Sequence[str], touched: Tensor | None = None
     ) -> Tensor:
         """0 for the answer that the server chose and -inf for the others; -inf for all where it chose none of them."""
-        rows = [self.write(view[None], view[:0], prompt, choices=answers) for view in images]
+        rows = [self.write(view[None], prompt, choices=answers) for view in images]
         right = torch.tensor([[answer == row for answer in answers] for row in rows])
         return torch.where(right, 0.0, -torch.inf)
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-LABEL = "{seconds} seconds . what is the action ?"
-CAPTION = "{seconds} seconds . describe the motion ."
-ASK = "{seconds} seconds . {question}"
+from skeletonllm_core.motion.facts import mirrored_text
+
+LABEL = "{seconds} seconds . {facts}what is the action ?"
+CAPTION = "{seconds} seconds . {facts}describe the motion ."
+ASK = "{seconds} seconds . {facts}{question}"
 CHOICE = "which of these is the action : {labels} ?"
 YES_NO = "is this the action {label} ?"
+ORDER = "what comes first , {one} or {other} ?"
+WHY = "why is this {label} ?"
 RATIONALE = "explain step by step what happens , and name the action ."
 
 
@@ -17,29 +21,39 @@ def seconds_in_words(seconds: float) -> str:
     return f"{min(round(max(seconds, 0.0) * 2) / 2, 30.0):.1f}"
 
 
-def label_prompt(seconds: float) -> str:
+def measured(facts: Sequence[str]) -> str:
+    """Measured facts as they stand in a prompt."""
+    return f"{' , '.join(facts)} . " if facts else ""
+
+
+def told_facts(sentences: Sequence[str], *, mirror: bool = False) -> list[str]:
+    """Measured facts in the order of the alphabet; with `mirror`, in the one that this is in the mirror image's words."""
+    return sorted(sentences, key=mirrored_text) if mirror else sorted(sentences)
+
+
+def label_prompt(seconds: float, facts: Sequence[str] = ()) -> str:
     """Asks for the action; the answer is a label."""
-    return LABEL.format(seconds=seconds_in_words(seconds))
+    return LABEL.format(seconds=seconds_in_words(seconds), facts=measured(facts))
 
 
-def caption_prompt(seconds: float) -> str:
+def caption_prompt(seconds: float, facts: Sequence[str] = ()) -> str:
     """Asks for a sentence."""
-    return CAPTION.format(seconds=seconds_in_words(seconds))
+    return CAPTION.format(seconds=seconds_in_words(seconds), facts=measured(facts))
 
 
-def ask_prompt(seconds: float, question: str) -> str:
+def ask_prompt(seconds: float, question: str, facts: Sequence[str] = ()) -> str:
     """Asks a user's question."""
-    return ASK.format(seconds=seconds_in_words(seconds), question=question.strip())
+    return ASK.format(seconds=seconds_in_words(seconds), facts=measured(facts), question=question.strip())
 
 
-def choice_prompt(seconds: float, labels: Sequence[str]) -> str:
+def choice_prompt(seconds: float, labels: Sequence[str], facts: Sequence[str] = ()) -> str:
     """Asks for the action among listed labels; the answer is one of them."""
-    return ask_prompt(seconds, CHOICE.format(labels=" , ".join(labels)))
+    return ask_prompt(seconds, CHOICE.format(labels=" , ".join(labels)), facts)
 
 
-def yes_no_prompt(seconds: float, label: str) -> str:
+def yes_no_prompt(seconds: float, label: str, facts: Sequence[str] = ()) -> str:
     """Asks whether the action is this one; the answer is yes or no."""
-    return ask_prompt(seconds, YES_NO.format(label=label))
+    return ask_prompt(seconds, YES_NO.format(label=label), facts)
 
 
 def rationale_prompt(seconds: float) -> str:

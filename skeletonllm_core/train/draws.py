@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.motion.canonical import CanonicalFrames
-from skeletonllm_core.motion.facts import mirrored_text
+from skeletonllm_core.motion.facts import Facts, mirrored_text
 from skeletonllm_core.train.augment import Augmentation, varied_frames
 from skeletonllm_core.train.items import Item
 from skeletonllm_core.train.negatives import same_action, unseen_wordings
@@ -59,10 +59,24 @@ class Batch:
 
 
 class Draws(Dataset):
-    """Step → `Batch`, for every step of a stage; the same one in every process and after every interruption."""
+    """Step → `Batch`, for every step of a stage; the same one in every process and after every interruption.
+
+    Args:
+        frames: of a clip.
+        facts: share of the clips whose prompts tell the measured facts.
+        steps: of the stage.
+    """
 
     def __init__(
-        self, items: Sequence[Item], recipe: Recipe, stage: Stage, frames: int, steps: int, sources: Sources
+        self,
+        items: Sequence[Item],
+        recipe: Recipe,
+        stage: Stage,
+        *,
+        frames: int,
+        facts: float,
+        steps: int,
+        sources: Sources,
     ) -> None:
         groups: dict[str, list[Item]] = {}
         for item in items:
@@ -77,6 +91,7 @@ class Draws(Dataset):
         self.recipe = recipe
         self.stage = stage
         self.frames = frames
+        self.facts = facts
         self.steps = steps
         self.sources = sources
         self._names = sorted(recipe.mix)
@@ -93,7 +108,8 @@ class Draws(Dataset):
         samples = []
         for source in rng.choice(self._names, stage.batch, p=self._shares):
             group = self.groups[source]
-            samples.append(draw_sample(group[int(rng.integers(len(group)))], self.frames, stage, self.sources, rng))
+            item = group[int(rng.integers(len(group)))]
+            samples.append(draw_sample(item, self.frames, stage, self.sources, rng, self.facts))
         return Batch(seed, samples)
 
 
@@ -114,8 +130,17 @@ def usable_views(item: Item, stage: Stage, sources: Sources) -> list[int]:
     return views
 
 
-def draw_sample(item: Item, frames: int, stage: Stage, sources: Sources, rng: np.random.Generator) -> Sample:
+KEPT = 0.85
+"""Share of the measured facts that a prompt of training tells, so that none is relied on alone."""
+
+
+def draw_sample(
+    item: Item, frames: int, stage: Stage, sources: Sources, rng: np.random.Generator, facts: float = 0.0
+) -> Sample:
     """A varied view of a clip and the stage's tasks about it; in stage 0 a caption or a question, not both.
+
+    Args:
+        facts: share of the clips whose prompts tell the measured facts.
 
     Raises:
         SkeletonLLMError: an unseen label stands in a task.
@@ -132,20 +157,25 @@ def draw_sample(item: Item, frames: int, stage: Stage, sources: Sources, rng: np
         wanted.discard("question" if rng.random() < 0.4 else "caption")
     scene = varied_frames(item.body, (view.start, view.end), frames, amount, mirror, rng)
     label, seconds = item.label, scene.seconds
-    told = label if label in PHRASES else None
+    named = label if label in PHRASES else None
+    told = told_facts(view.facts, mirror, rng) if facts and rng.random() < facts else ()
     tasks: list[tuple[str, str, str]] = []
     if label and "label" in wanted:
-        tasks.append(("label", *label_task(label, seconds)))
+        tasks.append(("label", *label_task(label, seconds, told)))
     if "caption" in wanted:
-        tasks.append(("caption", *caption_task(told, view.facts, seconds, rng)))
+        tasks.append(("caption", *caption_task(named, view.facts, seconds, rng, told)))
     if "question" in wanted:
-        pairs = [pair for pair in question_tasks(told, view.facts, seconds, rng) if not leaked(*pair, sources.unseen)]
+        pairs = [
+            pair for pair in question_tasks(named, view.facts, seconds, rng, told) if not leaked(*pair, sources.unseen)
+        ]
         if pairs:
             tasks.append(("question", *pairs[int(rng.integers(len(pairs)))]))
     if label and "choice" in wanted:
-        tasks.append(("choice", *choice_task(label, sources.labels, stage.candidates, seconds, rng)))
+        tasks.append(("choice", *choice_task(label, sources.labels, stage.candidates, seconds, rng, told)))
     if label and "yes_no" in wanted:
-        tasks += [("yes_no", *task) for task in yes_no_tasks(label, sources.neighbours.get(label, ()), seconds, rng)]
+        tasks += [
+            ("yes_no", *task) for task in yes_no_tasks(label, sources.neighbours.get(label, ()), seconds, rng, told)
+        ]
     if "rationale" in wanted and (item.name, number) in sources.rationales:
         tasks.append(("rationale", prompts.rationale_prompt(seconds), sources.rationales[item.name, number]))
     if mirror:
@@ -158,8 +188,18 @@ def draw_sample(item: Item, frames: int, stage: Stage, sources: Sources, rng: np
     return Sample(scene, label, tasks)
 
 
+def told_facts(facts: Facts, mirror: bool, rng: np.random.Generator) -> list[str]:
+    """Facts for a prompt, a few of them missing."""
+    return prompts.told_facts([sentence for sentence in facts.sentences() if rng.random() < KEPT], mirror=mirror)
+
+
 def choice_task(
-    label: str, labels: Sequence[str], candidates: int, seconds: float, rng: np.random.Generator
+    label: str,
+    labels: Sequence[str],
+    candidates: int,
+    seconds: float,
+    rng: np.random.Generator,
+    told: Sequence[str] = (),
 ) -> tuple[str, str]:
     """(prompt, answer) for recognition among listed labels, in random order.
 
@@ -172,16 +212,16 @@ def choice_task(
         others = [other for other in others if not same_action(label, other)]
         others = [others[index] for index in rng.permutation(len(others))[: candidates - 1]]
     listed = [label, *others]
-    return prompts.choice_prompt(seconds, [listed[index] for index in rng.permutation(len(listed))]), label
+    return prompts.choice_prompt(seconds, [listed[index] for index in rng.permutation(len(listed))], told), label
 
 
 def yes_no_tasks(
-    label: str, neighbours: Sequence[str], seconds: float, rng: np.random.Generator
+    label: str, neighbours: Sequence[str], seconds: float, rng: np.random.Generator, told: Sequence[str] = ()
 ) -> list[tuple[str, str]]:
     """(prompt, answer) of Disc-FT: yes to the label, and no to one of its hard negatives where it has any."""
-    tasks = [(prompts.yes_no_prompt(seconds, label), "yes")]
+    tasks = [(prompts.yes_no_prompt(seconds, label, told), "yes")]
     if neighbours:
-        tasks.append((prompts.yes_no_prompt(seconds, neighbours[int(rng.integers(len(neighbours)))]), "no"))
+        tasks.append((prompts.yes_no_prompt(seconds, neighbours[int(rng.integers(len(neighbours)))], told), "no"))
     return tasks
 
 
@@ -219,6 +259,7 @@ def training_texts(items: Sequence[Item], seed: int) -> list[str]:
             pairs.append(caption_task(told, view.facts, 1.0, rng))
             if item.label:
                 pairs.append(label_task(item.label, 1.0))
+            pairs.append(("", prompts.measured(view.facts.sentences())))
             for pair in pairs:
                 texts.extend((*pair, *mirrored_task(pair)))
     return texts

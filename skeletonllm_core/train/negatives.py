@@ -93,10 +93,11 @@ def _probabilities(checkpoint: Checkpoint, item: Item, labels: Sequence[str]) ->
     model, view = checkpoint.model, item.views[0]
     scene = plain_scene(item, view, model.frames)
     images = checkpoint.renderer([scene], size=model.image_size)[None]
+    told = prompts.told_facts(view.facts.sentences()) if model.facts else ()
     touched = None
     if model.patch is not None:
         touched = foreground_patches(checkpoint.renderer, [scene], model.image_size, model.patch)
-    likely = model.log_likelihoods(images, prompts.label_prompt(scene.seconds), labels, touched)
+    likely = model.log_likelihoods(images, prompts.label_prompt(scene.seconds, told), labels, touched)
     return label_probabilities(likely.double().cpu().numpy(), 1.0)
 
 

@@ -39,6 +39,8 @@ class Recipe:
         appearance: how the model that stage 0 makes is drawn, and what of it is learned; see `train.appearances`.
         temperature, threshold: calibration of the label scores (see `model.checkpoint.Calibration`); fitted on the
             validation part when None, which needs `hold_out`.
+        facts: share of the clips whose prompts tell the measured facts; above 0, the model is told them in use too. None:
+            half for a model that is, 0 for one that is not.
         seed: of weights, order and augmentation.
         bfloat16: multiply matrices in bfloat16, weights and losses stay float32; faster where the processor has it.
         gradient_checkpointing: compute the language model's activations twice instead of keeping them.
@@ -79,6 +81,7 @@ class Recipe:
     frames: int = 16
     image_size: int = 64
     appearance: str = "learned"
+    facts: float | None = None
     temperature: float | None = None
     threshold: float | None = None
     seed: int = 0
@@ -176,6 +179,8 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise SkeletonLLMError(f"{path}: 'corpus' says what kind of folder 'data' is, and there is no 'data'")
     if isinstance(recipe.negatives, str) and recipe.negatives not in ("confusions", "text"):
         raise SkeletonLLMError(f"{path}: 'negatives' is confusions, text or a .json file, not {recipe.negatives!r}")
+    if not 0 <= (recipe.facts or 0) <= 1:
+        raise SkeletonLLMError(f"{path}: 'facts' is a share, 0 to 1, not {recipe.facts}")
     if recipe.appearance not in APPEARANCES:
         raise SkeletonLLMError(f"{path}: 'appearance' is one of {', '.join(APPEARANCES)}, not {recipe.appearance!r}")
     if recipe.appearance != LEARNED and recipe.start is not None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from skeletonllm_core.model import prompts
 from skeletonllm_core.model.lexicon import match
 from skeletonllm_core.motion.facts import Facts, caption_clauses, mirrored_text, questions
+from skeletonllm_core.motion.reasoning import speaking_for
+from skeletonllm_core.motion.wording import events
 
 # A source's wording → the wording that is learned, where they differ.
 _RENAMED = {
@@ -100,26 +104,60 @@ def caption(label: str | None, clauses: tuple[str, ...], rng: np.random.Generato
     return f"{who} {text.replace(' and turning', ', turning')} ."
 
 
-def label_task(label: str, seconds: float) -> tuple[str, str]:
-    """(prompt, answer) for recognition."""
-    return prompts.label_prompt(seconds), label
+def label_task(label: str, seconds: float, told: Sequence[str] = ()) -> tuple[str, str]:
+    """(prompt, answer) for recognition; `told`: facts that stand in the prompt."""
+    return prompts.label_prompt(seconds, told), label
 
 
-def caption_task(label: str | None, facts: Facts, seconds: float, rng: np.random.Generator) -> tuple[str, str]:
-    """(prompt, answer) for a caption."""
-    return prompts.caption_prompt(seconds), caption(label, caption_clauses(facts), rng)
+def caption_task(
+    label: str | None, facts: Facts, seconds: float, rng: np.random.Generator, told: Sequence[str] = ()
+) -> tuple[str, str]:
+    """(prompt, answer) for a caption; `told`: facts that stand in the prompt."""
+    return prompts.caption_prompt(seconds, told), caption(label, caption_clauses(facts), rng)
 
 
-def question_tasks(label: str | None, facts: Facts, seconds: float, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """(prompt, answer) pairs about a clip: measured ones, and whether it shows a named action."""
+APART = 0.5
+"""Two events whose order is asked begin at least so far apart [s]."""
+
+
+def order_question(facts: Facts, rng: np.random.Generator) -> tuple[tuple[str, str], str] | None:
+    """(two things that follow one another, in random order; the one that comes first); None where nothing does."""
+    steps = [event for event in events(facts) if event.clause and not event.state]
+    pairs = [
+        (first.clause, then.clause)
+        for place, first in enumerate(steps)
+        for then in steps[place + 1 :]
+        if then.at_s - first.at_s >= APART and then.clause != first.clause
+    ]
+    if not pairs:
+        return None
+    first, then = pairs[int(rng.integers(len(pairs)))]
+    return ((first, then) if rng.random() < 0.5 else (then, first)), first
+
+
+def reasons(facts: Facts, label: str) -> list[str]:
+    """What happens that speaks for a label, the most telling first; empty where nothing that is measured does."""
+    return [event.clause for event in speaking_for(events(facts), label) or [] if event.clause]
+
+
+def question_tasks(
+    label: str | None, facts: Facts, seconds: float, rng: np.random.Generator, told: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """(prompt, answer) pairs about a clip: measured ones, order and reason, and whether it shows a named action."""
     pairs = list(questions(facts, rng))
+    order = order_question(facts, rng)
+    if order is not None:
+        pairs.append((prompts.ORDER.format(one=order[0][0], other=order[0][1]), order[1]))
     if label:
+        speaking = reasons(facts, label)
+        if speaking:
+            pairs.append((prompts.WHY.format(label=label), speaking[0]))
         others = [other for other in PHRASES if match(other, label) == 0]
         yes = rng.random() < 0.5
         asked = label if yes else others[int(rng.integers(len(others)))]
         pairs.append((f"is this the action {asked} ?", "yes" if yes else "no"))
         pairs.append(("what is the person doing ?", f"the person {PHRASES[label]} ."))
-    return [(prompts.ask_prompt(seconds, question), answer) for question, answer in pairs]
+    return [(prompts.ask_prompt(seconds, question, told), answer) for question, answer in pairs]
 
 
 def mirrored_task(task: tuple[str, str]) -> tuple[str, str]:

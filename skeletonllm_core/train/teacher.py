@@ -111,7 +111,7 @@ class ServerTeacher:
         """
         frames = lesson.draw()[None]
         asked = _ASKED.format(count=frames.shape[1], label=lesson.label)
-        return self.server.write(frames, frames[:0], asked, limit=MOST_TOKENS)
+        return self.server.write(frames, asked, limit=MOST_TOKENS)
 
 
 def teacher_named(name: str) -> Teacher:

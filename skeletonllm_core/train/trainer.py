@@ -113,6 +113,10 @@ def train(
     return result
 
 
+TOLD = 0.5
+"""Share of the clips whose prompts tell the measured facts, where the model is told them and the recipe is silent."""
+
+
 class Run:
     """One recipe on its clips.
 
@@ -175,7 +179,11 @@ class Run:
             first_new_word, model = self.with_new_words(start.model, stage, sources)
             start = replace(start, model=model)
         learner = Learner(start.renderer, start.model, recipe, stage, helper, self.known_labels())
-        draws = Draws(self.items, recipe, stage, start.model.frames, steps, sources)
+        if recipe.facts is not None:
+            start.model.facts = recipe.facts > 0
+        facts = TOLD * start.model.facts if recipe.facts is None else recipe.facts
+        frames = start.model.frames
+        draws = Draws(self.items, recipe, stage, frames=frames, facts=facts, steps=steps, sources=sources)
         self.say(f"stage {stage.number}, {stage.name}: {steps} steps of {stage.batch} clips")
         run_stage(learner, draws, folder, accelerator, first_new_word=first_new_word, log=self.log, say=self.say)
         if accelerator.is_main_process:

@@ -38,7 +38,7 @@ def with_words(model: EmbeddedModel, texts: Iterable[str], seed: int) -> Embedde
     torch.manual_seed(seed)
     model.tiny.language.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model.tiny.config.vocab_size = len(tokenizer)
-    return EmbeddedModel(model.tiny, tokenizer)
+    return EmbeddedModel(model.tiny, tokenizer, model.facts)
 
 
 def learn_rows_from(weight: nn.Parameter, first: int) -> None:

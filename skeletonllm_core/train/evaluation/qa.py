@@ -6,21 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from skeletonllm_core.model import prompts
-from skeletonllm_core.motion.canonical import prepare
 from skeletonllm_core.motion.facts import Facts, caption_clauses, measure, mirrored_text, questions
 from skeletonllm_core.motion.facts_questions import PHRASINGS
-from skeletonllm_core.motion.reasoning import speaking_for
 from skeletonllm_core.motion.wording import events
-from skeletonllm_core.pipeline import LONGEST_VIEW, body_seconds
+from skeletonllm_core.pipeline import LONGEST_VIEW, SkeletonLLM, Subject
 from skeletonllm_core.train.corpus import LabelledClip
 from skeletonllm_core.train.evaluation.clips import Request, material
 from skeletonllm_core.train.evaluation.progress import counted
+from skeletonllm_core.train.evaluation.scores import pictures_alone
 from skeletonllm_core.train.evaluation.statistics import share
 from skeletonllm_core.train.evaluation.tables import Table
+from skeletonllm_core.train.tasks import order_question, reasons
 
 DEFAULT_LIMIT: int | None = 60
 
@@ -66,32 +67,44 @@ def tables(request: Request) -> tuple[list[Table], str]:
     measured = {clip.name: measure(clip.person) for clip in clips}
     pool = sorted({clause for facts in measured.values() for clause in caption_clauses(facts)})
     other = dict(zip((clip.name for clip in clips), _others(clips, request.seed), strict=True))
-    rows: dict[str, list[tuple[bool, bool, bool, float]]] = {}
+    alone = pictures_alone(request.model)
+    rows: dict[str, list[tuple[bool, bool, bool, bool, float]]] = {}
     for index, clip in enumerate(counted("questions", clips, len(clips), request.say)):
         rng = np.random.default_rng([request.seed, index])
         for question in asked_about(clip, measured[clip.name], pool, rng):
-            said = answer_of(request, clip, question)
-            blind = answer_of(request, other[clip.name], question)
+            said = answer_of(request.model, clip, question)
+            untold = answer_of(alone, clip, question) if request.model.facts else said
+            blind = answer_of(request.model, other[clip.name], question)
             # Of choices the first is as good as any; a kind that no known clip has is a guess between two.
             guess = Usual(question.choices[0], len(question.choices)) if question.choices else usual.get(question.kind)
             guess = guess or Usual("", 2)
-            right = [is_right(question, text) for text in (said, blind, guess.answer)]
+            right = [is_right(question, text) for text in (said, untold, blind, guess.answer)]
             group = _GROUP_OF.get(question.kind, _REST)
-            rows.setdefault(group, []).append((right[0], right[1], right[2], 1 / guess.choices))
+            rows.setdefault(group, []).append((right[0], right[1], right[2], right[3], 1 / guess.choices))
     table = Table(
         "Questions with computed answers",
-        ("about", "model", "same model, another clip's pictures", "most frequent answer", "chance", "questions"),
+        (
+            "about",
+            "model",
+            "model, pictures alone",
+            "model, another clip",
+            "most frequent answer",
+            "chance",
+            "questions",
+        ),
         notes=[
             "The truth is what the kinematics say; a kind of question is left out where a value lies near a border. "
             "Counts may be off by one. Order and why are asked with choices, everything else in free text. "
-            "Another clip's pictures leave only what the words give away. Most frequent: of the same kind of question on "
+            "The facts that a prompt tells hold many of these answers: pictures alone is the same model without them. "
+            "Another clip (its pictures and facts) leaves only what the words give away. "
+            "Most frequent: of the same kind of question on "
             "other clips. Chance: one of the choices, or of the answers that occur."
         ],
     )
     for group in (*_GROUPS, _REST):
         if group in rows:
             columns = list(zip(*rows[group], strict=True))
-            table.add(group, *(share(column) for column in columns[:3]), float(np.mean(columns[3])), len(rows[group]))
+            table.add(group, *(share(column) for column in columns[:4]), float(np.mean(columns[4])), len(rows[group]))
     return [table], found.data
 
 
@@ -110,49 +123,36 @@ def asked_about(clip: LabelledClip, facts: Facts, pool: Sequence[str], rng: np.r
     yield from _why(clip.label, facts, pool, rng)
 
 
-APART = 0.5
-"""Two events whose order is asked begin at least so far apart [s]."""
-
-
 def _before(facts: Facts, rng: np.random.Generator) -> Iterator[Question]:
     """What comes first, of two events that follow one another."""
-    steps = [event for event in events(facts) if event.clause and not event.state]
-    pairs = [
-        (first.clause, then.clause)
-        for place, first in enumerate(steps)
-        for then in steps[place + 1 :]
-        if then.at_s - first.at_s >= APART and then.clause != first.clause
-    ]
-    if pairs:
-        first, then = pairs[int(rng.integers(len(pairs)))]
-        choices = (first, then) if rng.random() < 0.5 else (then, first)
-        yield Question("before", f"what comes first, {choices[0]} or {choices[1]} ?", first, choices)
+    found = order_question(facts, rng)
+    if found is not None:
+        (one, other), first = found
+        yield Question("before", prompts.ORDER.format(one=one, other=other), first, (one, other))
 
 
 def _why(label: str, facts: Facts, pool: Sequence[str], rng: np.random.Generator) -> Iterator[Question]:
     """Which of four things, only one of which happens, speaks for the label."""
     happens = {event.clause for event in events(facts)} | set(caption_clauses(facts))
-    reasons = [event.clause for event in speaking_for(events(facts), label) or [] if event.clause]
-    if not reasons:
+    speaking = reasons(facts, label)
+    if not speaking:
         return
     wrong = [clause for clause in pool if clause not in happens]
     others = [str(clause) for clause in rng.permutation(wrong)]
-    swapped = mirrored_text(reasons[0])
+    swapped = mirrored_text(speaking[0])
     if swapped not in happens:
         others = [swapped, *(clause for clause in others if clause != swapped)]
     if len(others) >= 3:
-        choices = tuple(str(text) for text in rng.permutation([reasons[0], *others[:3]]))
-        yield Question("why", f"why is this {label} ?", reasons[0], choices)
+        choices = tuple(str(text) for text in rng.permutation([speaking[0], *others[:3]]))
+        yield Question("why", prompts.WHY.format(label=label), speaking[0], choices)
 
 
-def answer_of(request: Request, clip: LabelledClip, question: Question) -> str:
+def answer_of(model: SkeletonLLM, clip: LabelledClip, question: Question) -> str:
     """What the model says, shown this clip."""
     if question.choices is None:
-        return request.model.ask(clip.person, question.text)
-    body = prepare([clip.person])[0]
-    return request.model.write(
-        body, prompts.ask_prompt(body_seconds(body), question.text), choices=list(question.choices)
-    )
+        return model.ask(clip.person, question.text)
+    prompt = partial(prompts.ask_prompt, question=question.text)
+    return model.write(Subject.of(clip.person), prompt, choices=list(question.choices))
 
 
 def is_right(question: Question, said: str) -> bool:

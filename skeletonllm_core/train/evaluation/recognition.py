@@ -9,14 +9,13 @@ import numpy as np
 
 from skeletonllm_core.model import prompts
 from skeletonllm_core.model.lexicon import match
-from skeletonllm_core.motion.canonical import prepare
-from skeletonllm_core.pipeline import SkeletonLLM, body_seconds
+from skeletonllm_core.pipeline import SkeletonLLM, Subject
 from skeletonllm_core.train.baselines.description import Description
 from skeletonllm_core.train.baselines.standard import fitted_baselines
 from skeletonllm_core.train.corpus import LabelledClip
 from skeletonllm_core.train.evaluation.clips import Exam, Request, animation_clips, material, stated_labels, subsample
 from skeletonllm_core.train.evaluation.progress import counted
-from skeletonllm_core.train.evaluation.scores import is_trained, scores_of
+from skeletonllm_core.train.evaluation.scores import is_trained, pictures_alone, scores_of
 from skeletonllm_core.train.evaluation.statistics import mean_over_runs, share
 from skeletonllm_core.train.evaluation.tables import Table
 
@@ -32,12 +31,14 @@ class Answers:
 
     Attributes:
         closed: the likeliest of the source's own labels.
+        alone: the same without facts in the prompt; empty where the model is never told any.
         open: the likeliest of every label there is.
         chosen: written word by word, one of the source's labels.
         free: written word by word, anything.
     """
 
     closed: list[str]
+    alone: list[str]
     open: list[str]
     chosen: list[str]
     free: list[str]
@@ -78,15 +79,17 @@ def tables(request: Request) -> tuple[list[Table], str]:
 def ask(request: Request, exam: Exam, everything: Sequence[str]) -> Answers:
     """The model's answers."""
     model: SkeletonLLM = request.model
-    answers = Answers([], [], [], [])
+    answers = Answers([], [], [], [], [])
     for clip in counted(exam.source, exam.asked, len(exam.asked), request.say):
         closed, opened = scores_of(model, clip.person, (exam.labels, everything))
         answers.closed.append(exam.labels[int(closed.argmax())])
+        if model.facts:
+            (alone,) = scores_of(pictures_alone(model), clip.person, [exam.labels])
+            answers.alone.append(exam.labels[int(alone.argmax())])
         answers.open.append(everything[int(opened.argmax())])
-        body = prepare([clip.person])[0]
-        prompt = prompts.label_prompt(body_seconds(body))
-        answers.chosen.append(model.write(body, prompt, phases=model.model.phases, choices=exam.labels))
-        answers.free.append(model.write(body, prompt, phases=model.model.phases))
+        subject, phases = Subject.of(clip.person), model.model.phases
+        answers.chosen.append(model.write(subject, prompts.label_prompt, phases=phases, choices=exam.labels))
+        answers.free.append(model.write(subject, prompts.label_prompt, phases=phases))
     return answers
 
 
@@ -102,6 +105,8 @@ def nearest_label(text: str, labels: Sequence[str]) -> str:
 
 def _closed_rows(table: Table, exam: Exam, answers: Answers) -> None:
     _add(table, exam.source, "label likelihood", answers.closed, exam.asked)
+    if answers.alone:
+        _add(table, exam.source, "label likelihood, pictures alone", answers.alone, exam.asked)
     _add(table, exam.source, "greedy generation among the labels", answers.chosen, exam.asked)
     meant = [nearest_label(text, exam.labels) for text in answers.free]
     _add(table, exam.source, "free generation, nearest label", meant, exam.asked)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 
 from skeletonllm_core.model.lexicon import candidate_scores, match
-from skeletonllm_core.motion.canonical import prepare
 from skeletonllm_core.motion.motion import Person
-from skeletonllm_core.pipeline import SkeletonLLM, label_probabilities
+from skeletonllm_core.pipeline import SkeletonLLM, Subject, label_probabilities
 from skeletonllm_core.train.tasks import learned_label
 
 
@@ -17,9 +17,16 @@ def scores_of(model: SkeletonLLM, person: Person, lists: Sequence[Sequence[str]]
     """(number of candidates,) scores for each list of candidates, as `label` gives them; the clip is looked at once."""
     if model.model.open_text:
         return [_labelled(model, person, candidates) for candidates in lists]
-    likelihoods = model.likelihoods(prepare([person])[0])
+    likelihoods = model.likelihoods(Subject.of(person))
     probabilities = label_probabilities(likelihoods, model.calibration.temperature)
     return [candidate_scores(probabilities, model.trained_labels, candidates) for candidates in lists]
+
+
+def pictures_alone(model: SkeletonLLM) -> SkeletonLLM:
+    """The same model, asked without the measured facts."""
+    alone = copy(model)
+    alone.facts = False
+    return alone
 
 
 def _labelled(model: SkeletonLLM, person: Person, candidates: Sequence[str]) -> np.ndarray:

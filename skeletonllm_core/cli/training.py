@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -22,7 +23,9 @@ def train(recipe: Path) -> None:
     with needs_model("model,train"):
         from skeletonllm_core.train.recipe import read_recipe
         from skeletonllm_core.train.trainer import train as run
-    say(str(run(read_recipe(recipe), complain)))
+    made = run(read_recipe(recipe), complain)
+    if os.environ.get("RANK", "0") == "0":  # of several processes under torchrun
+        say(str(made))
 
 
 @click.command()

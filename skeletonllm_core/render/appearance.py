@@ -13,7 +13,7 @@ from torch import nn
 
 from skeletonllm_core.render.splats import PARTS
 
-LARGEST = 0.12
+LARGEST = 0.25
 """Every radius is below this [m]."""
 
 PACE = 1.5

@@ -80,7 +80,7 @@ class Chat(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             if fault == "slow":
-                time.sleep(3)
+                time.sleep(5)
             said = answer(images, text) if fault in ("", "slow") else fault
             choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
             usage = {"prompt_tokens": 10 * len(images) + len(text.split()), "completion_tokens": len(said.split())}

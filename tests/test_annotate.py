@@ -574,7 +574,7 @@ def test_ctrl_c_keeps_what_is_done(model: str, tmp_path: Path, jobs: str) -> Non
     while len(list(library.rglob("*.skel.json"))) < 3 and time.monotonic() < until:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=30)
+    _, told = running.communicate(timeout=120)
     assert running.returncode == 130
     assert "stopped; what is done is kept" in told
     assert "Traceback" not in told

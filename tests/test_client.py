@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import subprocess
 import sys
@@ -200,15 +201,24 @@ def test_a_worker_that_falls_silent_is_left(content: bytes) -> None:
         refused(client.health, "gone", "did not answer within 1 s")
 
 
-def test_a_worker_that_is_killed_at_work_is_gone(tmp_path: Path, persons: list[sk.Motion], model: str) -> None:
+def test_a_worker_that_is_killed_at_work_is_gone(
+    tmp_path: Path, persons: list[sk.Motion], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     worker = Worker(tmp_path / "state", "--model", model)
     client = Client(worker.address, worker.token)
-    threading.Timer(1.0, worker.process.kill).start()
     long = replace(
         persons[0],
         rotations=np.tile(persons[0].rotations, (60, 1, 1)),
         root_translation=np.tile(persons[0].root_translation, (60, 1)),
     )
+    wait = http.client.HTTPConnection.getresponse
+
+    def killed_meanwhile(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+        worker.process.kill()
+        return wait(connection)
+
+    # The whole request has been sent by then, and the answer takes seconds.
+    monkeypatch.setattr(http.client.HTTPConnection, "getresponse", killed_meanwhile)
     refused(lambda: client.segment(long), "gone", "see its log, and start it again")
     worker.process.wait(timeout=30)
     refused(client.health, "gone", "no worker answers")

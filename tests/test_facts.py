@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -639,16 +638,6 @@ class TestSignals:
         assert smoothed(line, 2.0)[10:40] == pytest.approx(line[10:40], abs=1e-12)
         assert smoothed(np.ones((9, 2)), 2.0) == pytest.approx(np.ones((9, 2)))
         assert smoothed(line, 0.1) is line
-
-    def test_speed_of_measuring(self) -> None:
-        clip = walking(5).clip(100 / 30)
-        rig = map_rig(clip.topology, clip.positions)
-        best = math.inf
-        for _ in range(15):
-            begin = time.perf_counter()
-            measure(clip, rig)
-            best = min(best, time.perf_counter() - begin)
-        assert best < 0.009, f"{best * 1000:.1f} ms for 100 frames"  # 2 to 3 ms on an idle core
 
 
 def _pack(folder: Path, pack: str) -> list[tuple[dict, Keypoints]]:

@@ -149,7 +149,7 @@ def test_what_does_not_pass_is_told(server: Running, fault: str, says: str, atte
 
 def test_a_slow_server_is_asked_again(server: Running) -> None:
     server.fails("slow")
-    assert model(server, timeout=1.0).write(frames("left"), "what ?").startswith("3 images")
+    assert model(server, timeout=2.5).write(frames("left"), "what ?").startswith("3 images")
     server.fails(*["slow"] * ATTEMPTS)
     with pytest.raises(SkeletonLLMError, match=r"no answer within 0\.05 s"):
         model(server, timeout=0.05).write(frames("left"), "what ?")

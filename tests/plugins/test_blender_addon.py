@@ -570,7 +570,7 @@ process = preferences.started._process
 os.kill(process.pid, signal.SIGSTOP)  # so that it has not answered yet
 job = ask()
 tick_until(lambda: job._asking is not None)
-time.sleep(0.3)
+time.sleep(2)  # the request is on its way
 os.kill(process.pid, signal.SIGKILL)
 tick_until(lambda: jobs.current is None)
 while preferences.started.state == "ready":  # the connection may end before the process

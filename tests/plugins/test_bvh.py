@@ -284,10 +284,10 @@ def test_two_thousand_joints_are_read_and_more_refused_at_once(tmp_path: Path) -
     assert len(person(tmp_path, deep(2000)).topology) == 2000
     for joints in (2001, 10_000, 100_000):
         (tmp_path / "deep.bvh").write_text(deep(joints))
-        began = time.perf_counter()
+        began = time.process_time()
         with pytest.raises(sk.MotionFormatError, match="more than 2000 joints"):
             sk.read(tmp_path / "deep.bvh")
-        assert time.perf_counter() - began < 5
+        assert time.process_time() - began < 5
 
 
 def test_a_file_larger_than_one_block_with_an_error_late(tmp_path: Path) -> None:
@@ -315,9 +315,9 @@ def test_reading_is_fast_and_holds_little_memory(tmp_path: Path) -> None:
     path.write_text(head.replace("Frames: 12", f"Frames: {len(rows)}") + "\n".join(rows))
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         (motion,) = sk.read(path)
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     # 5,004 frames of 17 joints take 0.04 s on a quiet machine; the benchmark measures, this finds a slow path.
     assert min(took) < 0.5
     del motion

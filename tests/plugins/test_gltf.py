@@ -331,10 +331,10 @@ def test_too_many_joints_are_refused_at_once(joints: int, deep: bool, tmp_path: 
     builder.root["nodes"] = [{"children": [n + 1]} if deep and n + 1 < joints else {} for n in range(joints)]
     builder.root["skins"] = [{"joints": list(range(joints))}]
     builder.channel(builder.animation("a"), 0, "translation", [0.0, 1.0], np.zeros((2, 3)))
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(sk.MotionFormatError, match=f"there are {joints} joints in it; more than 2000 are refused"):
         read(tmp_path, builder.glb())
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_an_animation_of_years_is_refused_and_json_that_nests_too(tmp_path: Path) -> None:

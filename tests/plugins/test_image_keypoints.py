@@ -128,10 +128,10 @@ def test_a_person_who_jumps_across_the_picture_is_another_one(tmp_path: Path) ->
 
 
 def test_people_who_are_never_the_same_are_refused_at_once(tmp_path: Path) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(sk.MotionFormatError, match="holds 3000 people in 3000 frames, each seen in very few of them"):
         clip(tmp_path, made_files.coco([[in_coco(20.0 * step)] for step in range(3000)]))
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 # --- COCO

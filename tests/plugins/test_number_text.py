@@ -110,8 +110,8 @@ def test_the_head_ends_with_a_whole_line(tmp_path: Path) -> None:
 def test_a_large_table_is_quick() -> None:
     values = np.random.default_rng(0).uniform(-100, 100, (5000, 93)).round(6)
     text = "\n".join(" ".join(map(str, row)) for row in values.tolist())
-    began = time.perf_counter()
+    began = time.process_time()
     found = table(text, 93)
     # 465,000 numbers take 0.1 s on a quiet machine; this finds a slow path.
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
     np.testing.assert_array_equal(found, values)

@@ -95,16 +95,19 @@ def tables(request: Request) -> tuple[list[Table], str]:
         notes=[
             "The truth is what the kinematics say; a kind of question is left out where a value lies near a border. "
             "Counts may be off by one. Order and why are asked with choices, everything else in free text. "
-            "The facts that a prompt tells hold many of these answers: pictures alone is the same model without them. "
-            "Another clip (its pictures and facts) leaves only what the words give away. "
-            "Most frequent: of the same kind of question on "
-            "other clips. Chance: one of the choices, or of the answers that occur."
+            "Pictures alone: the same model without the facts in its prompts, which hold many of these answers; nothing "
+            "stands there where it is never told any. Another clip, in pictures and facts, leaves only what the words give "
+            "away. Most frequent: of the same kind of question on other clips. Chance: one of the choices, or of the answers "
+            "that occur."
         ],
     )
     for group in (*_GROUPS, _REST):
         if group in rows:
             columns = list(zip(*rows[group], strict=True))
-            table.add(group, *(share(column) for column in columns[:4]), float(np.mean(columns[4])), len(rows[group]))
+            model, untold, other_clip, guess_alone = (share(column) for column in columns[:4])
+            chance = float(np.mean(columns[4]))
+            shown = untold if request.model.facts else None
+            table.add(group, model, shown, other_clip, guess_alone, chance, len(rows[group]))
     return [table], found.data
 
 

@@ -54,7 +54,7 @@ def metrics() -> tuple[list[Metric], list[str]]:
     if shutil.which("java") is None:
         missing.append("METEOR is left out: it needs Java.")
     else:
-        found.append(Metric("METEOR", _meteor()))
+        found.append(Metric("METEOR, mean of clips", _meteor()))
     embed = _embedding()
     if embed is None:
         missing.append('The cosine of sentence embeddings is left out: it needs pip install "skeletonllm[captions]".')
@@ -86,11 +86,20 @@ def _bleu(said: Texts, told: References) -> list[float]:
 
 
 def _meteor() -> Callable[[Texts, References], tuple[float, np.ndarray]]:
-    """One Java process for all that is measured; it ends with the scorer."""
+    """One Java process for all that is measured; it ends with the scorer.
+
+    The score of a whole corpus weighs clips by their length, so it may lie outside of an interval that is drawn from
+    clips; the mean of the clips does not.
+    """
     from pycocoevalcap.meteor.meteor import Meteor
 
     scorer = Meteor()
-    return lambda said, told: _coco(scorer, said, told)
+
+    def measure(said: Texts, told: References) -> tuple[float, np.ndarray]:
+        _, each = _coco(scorer, said, told)
+        return float(each.mean()), each
+
+    return measure
 
 
 def _embedding() -> Callable[[Texts, References], tuple[float, np.ndarray]] | None:

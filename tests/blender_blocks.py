@@ -92,10 +92,12 @@ def main(addon):
 """
 
 
-def blocks(folder: Path, plain: bool = False) -> dict[str, Any]:
+def blocks(folder: Path, frames: int = FRAMES, plain: bool = False) -> dict[str, Any]:
     """[wall-clock, CPU] seconds of every time that Blender waited for the add-on while it labelled an armature.
 
     Args:
+        folder: a place to work in.
+        frames: of the motion that is labelled.
         plain: with an almost empty viewport alone, for Blender draws all of its window again after every frame that is
             set: by software, with 650,000 keys in the timeline, this takes much longer than the reading.
 
@@ -113,7 +115,7 @@ def blocks(folder: Path, plain: bool = False) -> dict[str, Any]:
             _MEASURING,
             address=worker.address,
             token=worker.token,
-            frames=FRAMES,
+            frames=frames,
             bones=BONES,
             rounds=1 if plain else _ROUNDS,
             plain=plain,

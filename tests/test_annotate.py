@@ -179,10 +179,12 @@ def test_of_a_file_with_several_clips_each_is_a_clip_of_its_own(model: str, tmp_
 
 
 @pytest.mark.slow
-def test_every_bvh_file_of_the_real_data_goes_through(run: Run, shared_data: Path, tmp_path: Path) -> None:
-    result = run(shared_data / "original", tmp_path, tasks=["label", "caption"])
-    rows = [row for row in manifest(tmp_path) if row["path"].endswith(".bvh")]
-    assert len(rows) >= 36
+def test_real_bvh_files_go_through(run: Run, shared_data: Path, tmp_path: Path) -> None:
+    """Every third; tests/test_original_files.py reads them all."""
+    files = sorted((shared_data / "original").rglob("*.bvh"))[::3]
+    result = run(files, tmp_path, tasks=["label", "caption"])
+    rows = manifest(tmp_path)
+    assert len(rows) == len(files) >= 12
     assert [row["error"] for row in rows if row["status"] == "failed"] == []
     assert all(row["label"] and row["caption"] for row in rows)
     assert result.report.stat().st_size < 20_000 * len(result.records) + 100_000
@@ -629,7 +631,7 @@ def kill_and_resume(model: str, tmp_path: Path, clips: int, kills: int, seed: in
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("jobs", "kills"), [("1", 3), ("2", 1)])
+@pytest.mark.parametrize(("jobs", "kills"), [("1", 2), ("2", 1)])
 def test_killed_at_any_moment_a_second_run_finishes_the_job(model: str, tmp_path: Path, jobs: str, kills: int) -> None:
     done_after = kill_and_resume(model, tmp_path, clips=16, kills=kills, seed=int(jobs), jobs=jobs)
     assert min(done_after) < 16, "no kill hit the work"

@@ -432,16 +432,17 @@ def test_a_dragon_of_eight_metres_is_nearer_to_the_file_than_blender(
     assert worst["Blender against ours"] == pytest.approx(worst["Blender"], abs=worst["ours"])
 
 
-def test_every_real_file_is_read(shared_data: Path) -> None:
+def test_animations_of_real_files_are_clips_in_metres(shared_data: Path) -> None:
+    """tests/test_original_files.py reads all of them."""
     names = {}
     for path in sorted((shared_data / "original").glob("cc0_*/*.glb")):
+        if path.stem not in ("fish_pack_Dolphin", "fox-animations"):
+            continue
         found = sk.read_clips(path)
         names[path.stem] = [clip.name for clip in found]
         for clip in found:
             (motion,) = clip.persons
             assert clip.origin is not None and clip.origin.unit == "m" and not clip.origin.warnings
             assert motion.fps in (24.0, 30.0) and 13 <= len(motion.topology) <= 100
-            size = np.ptp(motion.joint_positions(), axis=(0, 1)).max()
-            assert 0.5 < size < 30.0
-    assert len(names) == 19 and sum(map(len, names.values())) == 208
+            assert 0.5 < np.ptp(motion.joint_positions(), axis=(0, 1)).max() < 30.0
     assert names["fish_pack_Dolphin"] == ["Armature|Swim"] and "Walk" in names["fox-animations"]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skeletonllm_core import plugins
+from skeletonllm_core.answers import Cost
 from skeletonllm_core.atomic import remove_leftovers, write_whole
 from skeletonllm_core.describe import check_clip
 from skeletonllm_core.errors import SkeletonLLMError
@@ -78,6 +79,7 @@ class Outcome:
         kept: the document is the one that was there before.
         pictures: animation and still for the report, as WebP; None where the cache has them or there are none.
         took: seconds spent on it.
+        cost: of what a server was asked about it; None where no server is asked.
     """
 
     clip: str | None
@@ -87,6 +89,7 @@ class Outcome:
     kept: bool = False
     pictures: tuple[bytes, bytes] | None = None
     took: float = 0.0
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ class Result:
         report: path of `report.html`.
         ignored: files with a suffix that other things use too, which no reader took for motion.
         seconds: how long it took.
+        cost: of what a server was asked; None where no server is asked.
     """
 
     records: tuple[Record, ...]
@@ -137,6 +141,7 @@ class Result:
     report: Path
     ignored: tuple[str, ...]
     seconds: float
+    cost: Cost | None = None
 
     @property
     def failed(self) -> tuple[Record, ...]:
@@ -276,6 +281,7 @@ class Annotator:
             return [Outcome(None, None, error=_told(source, problem), took=time.monotonic() - began)]
         outcomes = []
         for clip, name in zip(clips, clip_names(clips), strict=True):
+            before = self.model.cost
             try:
                 if self.options.rig is not None:
                     clip = replace(clip, persons=[self.options.rig.applied(person) for person in clip.persons])
@@ -283,7 +289,9 @@ class Annotator:
             except Exception as problem:  # The boundary of one clip, as above.
                 outcome = Outcome(name, None, digest, _told(source, problem))
             now = time.monotonic()
-            outcomes.append(replace(outcome, took=now - began))
+            after = self.model.cost
+            cost = None if before is None or after is None else after.since(before)
+            outcomes.append(replace(outcome, took=now - began, cost=cost))
             began = now
         return outcomes
 
@@ -414,10 +422,13 @@ class _Run:
         annotator = make()
         records: list[Record] = []
         pictures: dict[str, tuple[Path, Path]] = {}
+        cost = annotator.model.cost
         for done, (source, outcomes) in enumerate(self._outcomes(annotator, make), 1):
             for outcome in outcomes:
                 record = self._write(source, outcome, annotator)
                 records.append(record)
+                if outcome.cost is not None:
+                    cost = outcome.cost if cost is None else cost + outcome.cost
                 if outcome.document is not None:
                     pictures[record.path] = annotator.picture_paths(outcome.digest, outcome.clip)
             if self.progress is not None:
@@ -434,7 +445,7 @@ class _Run:
         for path in (self.home / CACHE).glob("*.webp"):
             if path not in used:
                 path.unlink()
-        return Result(tuple(records), manifest, report, ignored, time.monotonic() - self.began)
+        return Result(tuple(records), manifest, report, ignored, time.monotonic() - self.began, cost)
 
     def _outcomes(self, annotator: Annotator, make: Callable[[], Annotator]) -> Iterator[tuple[Source, list[Outcome]]]:
         good = []

@@ -77,3 +77,35 @@ class Segment:
 def segments_json(segments: Sequence[Segment]) -> dict[str, Any]:
     """The object that `segment --json` prints."""
     return {"segments": [part.as_json() for part in segments]}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model on a server was asked.
+
+    Attributes:
+        model: its name there.
+        requests: how many were answered.
+        tokens_in, tokens_out: as far as the server says.
+    """
+
+    model: str
+    requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def __add__(self, more: Cost) -> Cost:
+        return Cost(
+            self.model,
+            self.requests + more.requests,
+            self.tokens_in + more.tokens_in,
+            self.tokens_out + more.tokens_out,
+        )
+
+    def since(self, before: Cost) -> Cost:
+        """What has come to an earlier cost."""
+        return self + Cost(self.model, -before.requests, -before.tokens_in, -before.tokens_out)
+
+    def __str__(self) -> str:
+        many = f"{self.requests} request{'' if self.requests == 1 else 's'}"
+        return f"{self.model}: {many}, {self.tokens_in} tokens in, {self.tokens_out} tokens out"

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skeletonllm_core.answers import Candidate, Caption, Label, Segment
+from skeletonllm_core.answers import Candidate, Caption, Cost, Label, Segment
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.model.checkpoint import (
@@ -106,9 +106,9 @@ class SkeletonLLM:
         self._mirrored_labels = np.array([place.get(mirrored_text(label), place[label]) for label in checkpoint.labels])
 
     @property
-    def cost(self) -> str | None:
-        """What was asked of a server so far, in words; None where nothing was."""
-        return self.model.cost if isinstance(self.model, ChatServer) and self.model.requests else None
+    def cost(self) -> Cost | None:
+        """Of what a server was asked so far; None where no server is asked."""
+        return self.model.cost if isinstance(self.model, ChatServer) else None
 
     def label(
         self,

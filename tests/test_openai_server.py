@@ -80,7 +80,7 @@ def test_the_server_sees_the_frames(server: Running) -> None:
     assert request["key"] == "Bearer secret" and "expert in video" in request["system"]
     assert request["text"] == "what?" and request["temperature"] == 0 and request["max_tokens"] == 7
     assert request["brightness"] == pytest.approx([127.5, 128, 127.5])
-    assert asked.cost == "tiny: 1 request, 31 tokens in, 10 tokens out"
+    assert str(asked.cost) == "tiny: 1 request, 31 tokens in, 10 tokens out"
 
 
 def test_a_choice_is_one_of_the_candidates_or_none(server: Running) -> None:
@@ -93,7 +93,7 @@ def test_a_choice_is_one_of_the_candidates_or_none(server: Running) -> None:
     assert asked.write(clips[:1], "which ?", choices=labels) == "", "not letter by letter"
     server.fails('"WALK"')
     assert asked.write(clips[:1], "which ?", choices=labels) == "walk"
-    assert len(server.asked()) == 5 and asked.requests == 5
+    assert len(server.asked()) == 5 and asked.cost.requests == 5
 
 
 def test_label_caption_ask_and_segment(server: Running) -> None:
@@ -128,7 +128,7 @@ def test_what_may_pass_is_tried_again(server: Running, faults: list[str]) -> Non
     server.fails(*faults)
     asked = model(server)
     assert asked.write(frames("left"), "what ?").startswith("3 images")
-    assert len(server.asked()) == len(faults) + 1 and asked.requests == 1
+    assert len(server.asked()) == len(faults) + 1 and asked.cost.requests == 1
 
 
 @pytest.mark.parametrize(
@@ -186,3 +186,17 @@ def test_the_command_line_tells_the_cost(server: Running, tmp_path: Path) -> Non
     assert found.exit_code == 0, found.stderr
     assert json.loads(found.stdout)["label"]["text"] in ("left", "right")
     assert "tiny: 1 request, 1" in found.stderr and "tokens in, 1 tokens out" in found.stderr
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_annotate_tells_the_cost_of_all_processes(server: Running, tmp_path: Path, jobs: str) -> None:
+    (tmp_path / "clips").mkdir()
+    for action in ("walk", "jump"):
+        sk.write(make_motion(action, "cmu", seed=800_001), tmp_path / "clips" / f"{action}.bvh")
+    command = [sys.executable, "-m", "skeletonllm_core", "annotate", tmp_path / "clips", "--jobs", jobs]
+    command += ["--tasks", "label,caption", "--labels", "left,right", "--model", f"openai:{server.address}#tiny"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(server.asked()) == 4 and "tiny: 4 requests, " in done.stderr
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert "2 up to date" in again.stdout and "request" not in again.stderr

@@ -115,8 +115,8 @@ def load(model: str, device: str, seed: int) -> SkeletonLLM:
     loaded = load_model(model, device=device, seed=seed)
 
     def tell_cost() -> None:
-        if loaded.cost is not None:
-            complain(loaded.cost)
+        if loaded.cost is not None and loaded.cost.requests:
+            complain(str(loaded.cost))
 
     click.get_current_context().call_on_close(tell_cost)
     return loaded

@@ -69,6 +69,8 @@ def annotate(
     if result.ignored:
         named = ", ".join(result.ignored[:5]) + (" …" if len(result.ignored) > 5 else "")
         complain(f"left out, because nothing in them says that they are motion: {named}")
+    if result.cost is not None and result.cost.requests:
+        complain(str(result.cost))
     if json_:
         print_object(
             {

@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from skeletonllm_core.answers import Cost
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model.chat import SYSTEM, plain, with_choices
 from skeletonllm_core.model.multimodal import MultimodalModel
@@ -54,8 +55,7 @@ class ChatServer(MultimodalModel):
         temperature: 0 writes the most likely token each time.
 
     Attributes:
-        requests: answers so far.
-        tokens_in, tokens_out: what they cost, as far as the server says so.
+        cost: of the answers so far.
 
     Raises:
         SkeletonLLMError: no such address.
@@ -80,17 +80,11 @@ class ChatServer(MultimodalModel):
             )
         self.base, self.name = base.rstrip("/"), name
         self.timeout, self.first_wait, self.temperature = timeout, first_wait, temperature
-        self.requests = self.tokens_in = self.tokens_out = 0
+        self.cost = Cost(name)
 
     @property
     def device(self) -> torch.device:
         return torch.device("cpu")
-
-    @property
-    def cost(self) -> str:
-        """What was asked so far, in words."""
-        many = f"{self.requests} request{'' if self.requests == 1 else 's'}"
-        return f"{self.name}: {many}, {self.tokens_in} tokens in, {self.tokens_out} tokens out"
 
     def write(
         self,
@@ -179,9 +173,7 @@ class ChatServer(MultimodalModel):
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as problem:
             start = reply[:80].decode("utf-8", "replace")
             raise _TryAgain(f"the answer is not one of the chat completions protocol: {start!r}") from problem
-        self.requests += 1
-        self.tokens_in += tokens[0]
-        self.tokens_out += tokens[1]
+        self.cost += Cost(self.name, 1, *tokens)
         return text.strip()
 
     @property

@@ -101,7 +101,7 @@ class ServerTeacher:
     @property
     def cost(self) -> str:
         """Requests and tokens, in words."""
-        return self.server.cost
+        return str(self.server.cost)
 
     def rationale(self, lesson: Lesson) -> str:
         """Asks the server.

@@ -104,10 +104,10 @@ def tables(request: Request) -> tuple[list[Table], str]:
     for group in (*_GROUPS, _REST):
         if group in rows:
             columns = list(zip(*rows[group], strict=True))
-            model, untold, other_clip, guess_alone = (share(column) for column in columns[:4])
+            told, pictures_only, other_clip, guess_alone = (share(column) for column in columns[:4])
             chance = float(np.mean(columns[4]))
-            shown = untold if request.model.facts else None
-            table.add(group, model, shown, other_clip, guess_alone, chance, len(rows[group]))
+            shown = pictures_only if request.model.facts else None
+            table.add(group, told, shown, other_clip, guess_alone, chance, len(rows[group]))
     return [table], found.data
 
 

@@ -148,9 +148,16 @@ def test_no_clip_of_the_test_split_is_trained_on(shared_data: Path) -> None:
     names = {clip.name: clip.split for clip in read_packs(shared_data)}
     assert {TRAIN, VALIDATION, TEST} == set(names.values())
     for hold_out in (True, False):
-        trained, chosen = trainer.load_clips(Recipe(out=Path("unused"), data=shared_data, hold_out=hold_out))
+        recipe = Recipe(out=Path("unused"), data=shared_data, mix={"other": 1.0}, hold_out=hold_out)
+        trained, chosen = trainer.load_clips(recipe)
         assert {names[clip.name] for clip in trained} == ({TRAIN} if hold_out else {TRAIN, VALIDATION})
         assert {names[clip.name] for clip in chosen} == {VALIDATION} and len(trained) > 2000
+
+
+def test_sources_that_the_mix_leaves_out_are_left_out(root: Path, shared_data: Path) -> None:
+    recipe = replace(read_recipe(root / "recipes" / "free.yaml"), data=shared_data)
+    trained, chosen = trainer.load_clips(recipe)
+    assert {clip.source for clip in trained} == set(recipe.mix) - {"procedural"} and not chosen
 
 
 def test_labels_of_ones_own_are_learned_as_they_are(root: Path, tmp_path: Path) -> None:
@@ -159,7 +166,7 @@ def test_labels_of_ones_own_are_learned_as_they_are(root: Path, tmp_path: Path) 
     table = "".join(f"{file},{label},train\n" for file, label in zip(files, labels, strict=True))
     (tmp_path / "labels.csv").write_text("path,label,split\n" + table)
     (tmp_path / "clips").symlink_to(root / "examples" / "clips")
-    training, _ = trainer.load_items(Recipe(out=Path("unused"), data=tmp_path, procedural=1))
+    training, _ = trainer.load_items(Recipe(out=Path("unused"), data=tmp_path, mix={"other": 1.0}, procedural=1))
     assert [item.label for item in training[:3]] == ["flamingo dance", "walk", "sit down"]
     assert training[3].source == "procedural"
 

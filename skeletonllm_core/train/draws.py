@@ -81,7 +81,7 @@ class Draws(Dataset):
         groups: dict[str, list[Item]] = {}
         for item in items:
             if usable_views(item, stage, sources):
-                groups.setdefault(source_of(item, recipe.mix), []).append(item)
+                groups.setdefault(source_of(item.source, recipe.mix), []).append(item)
         empty = [source for source in recipe.mix if source not in groups]
         if empty:
             raise SkeletonLLMError(
@@ -113,9 +113,9 @@ class Draws(Dataset):
         return Batch(seed, samples)
 
 
-def source_of(item: Item, mix: Mapping[str, float]) -> str:
-    """The entry of the mix that an item belongs to."""
-    return item.source if item.source in mix else "other"
+def source_of(name: str, mix: Mapping[str, float]) -> str:
+    """The entry of a mix that a source belongs to."""
+    return name if name in mix else "other"
 
 
 def usable_views(item: Item, stage: Stage, sources: Sources) -> list[int]:

@@ -32,7 +32,8 @@ class Recipe:
         steps, batch, learning_rate, renderer_learning_rate, warm_up, weight_decay, smoothing, average: of stage 0, as in
             `Stage`, but that `warm_up` counts steps.
         auxiliary: weighs the classifier that helps the frame encoder start in stage 0, and is thrown away.
-        mix: source → share of a batch; sources that are not named share "other".
+        mix: source → share of a batch; sources that are not named share "other", or are left out where that is not named
+            either.
         procedural: number of procedural clips.
         hold_out: keep the validation part out of training, to choose by it.
         dropout, width, vision_layers, text_layers, channels, frames, image_size: of the model that stage 0 makes.

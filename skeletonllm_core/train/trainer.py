@@ -25,7 +25,7 @@ from skeletonllm_core.render.renderer import SkeletonRenderer
 from skeletonllm_core.train.appearances import set_appearance
 from skeletonllm_core.train.calibrate import calibrate
 from skeletonllm_core.train.corpus import TRAIN, VALIDATION, LabelledClip, kind_of, read_corpus, unseen_labels
-from skeletonllm_core.train.draws import Draws, Sources, stage_texts, training_texts, without_unseen
+from skeletonllm_core.train.draws import Draws, Sources, source_of, stage_texts, training_texts, without_unseen
 from skeletonllm_core.train.items import Item, items_of, procedural_clips
 from skeletonllm_core.train.lessons import lessons_of
 from skeletonllm_core.train.loop import Learner, Log, processes_of, run_stage
@@ -47,11 +47,15 @@ from skeletonllm_core.train.vocabulary import with_words
 
 
 def load_clips(recipe: Recipe) -> tuple[list[LabelledClip], list[LabelledClip]]:
-    """(training clips, validation clips) of a recipe's data, without the procedural ones; none of the test split."""
+    """(training clips, validation clips) of the sources in a recipe's mix, without the procedural ones; none of the test
+    split.
+    """
     training: list[LabelledClip] = []
     validation: list[LabelledClip] = []
     if recipe.data is not None:
         for clip in read_corpus(recipe.data, recipe.corpus):
+            if source_of(clip.source, recipe.mix) not in recipe.mix:
+                continue
             if clip.split == VALIDATION:
                 validation.append(clip)
             if clip.split == TRAIN or (clip.split == VALIDATION and not recipe.hold_out):

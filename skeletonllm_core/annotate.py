@@ -32,6 +32,7 @@ from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.rig_file import RigFile, read_rig
 from skeletonllm_core.report import Row, report_page
 from skeletonllm_core.sidecar import SCHEMA, is_locked, read_sidecar, summary
+from skeletonllm_core.threads import one_thread
 from skeletonllm_core.workers import Died, run_jobs
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def annotate(
         for folder in sorted(folders):
             if folder.is_dir():
                 remove_leftovers(folder)
-        with _one_thread():
+        with one_thread():
             return _Run(sources, home, options, model, device, jobs, resume, progress, began).go(tuple(ignored))
 
 
@@ -235,19 +236,6 @@ def _only_run(home: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One torch thread, so that sums are added in one order, whatever the number of jobs."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Annotator:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from skeletonllm_core.threads import one_thread
 from skeletonllm_core.train.baselines.description import BONES, JOINTS, Baseline, Description, Joints
 
 _CHANNELS = (32, 64, 128)
@@ -86,7 +87,7 @@ class SmallGraphNetwork(Baseline):
         inputs = _inputs([one.joints for one in known])
         target = torch.tensor([self.classes.index(label) for label in labels])
         chance = torch.Generator().manual_seed(seed)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), one_thread():
             torch.manual_seed(seed)
             self.network = GraphNetwork(len(self.classes)).train()
             optimiser = torch.optim.AdamW(self.network.parameters(), lr=3e-3, weight_decay=0.01)

@@ -48,6 +48,7 @@ from skeletonllm_core.motion.facts import explain, measure, mirrored_text
 from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Person
 from skeletonllm_core.motion.rig import map_rig
+from skeletonllm_core.motion.wording import telling_events
 
 LONGEST_VIEW = 8.0
 """A longer clip is looked at in parts of half this length [s]."""
@@ -254,7 +255,7 @@ class SkeletonLLM:
     ) -> tuple[str, str]:
         """What is asked of a part of a clip, and of its mirror image; both speak of the clip itself."""
         seconds = subject.seconds if end is None else end - start
-        facts = measure(subject.person, start=start, end=end).sentences() if self.facts else ()
+        facts = telling_events(measure(subject.person, start=start, end=end)) if self.facts else ()
         straight, swapped = (prompts.told_facts(facts, mirror=mirror) for mirror in (False, True))
         return prompt(seconds=seconds, facts=straight), prompt(seconds=seconds, facts=swapped)
 

@@ -56,3 +56,11 @@ def test_wrong_labels_ask_for_flatter_scores(clips: list[LabelledClip]) -> None:
     model = sk.load_model()
     shifted = [replace(clip, label=ACTIONS[(ACTIONS.index(clip.label) + 1) % 3]) for clip in clips]
     assert calibrate(model, shifted).temperature > calibrate(model, clips).temperature
+
+
+def test_a_source_counts_the_same_however_many_clips_it_has(clips: list[LabelledClip]) -> None:
+    model = sk.load_model()
+    hard = [replace(clip, label=ACTIONS[(ACTIONS.index(clip.label) + 1) % 3], source="hard") for clip in clips]
+    once = calibrate(model, [*clips, *hard])
+    assert calibrate(model, [*clips * 4, *hard]) == once
+    assert once.temperature > calibrate(model, clips).temperature

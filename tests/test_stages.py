@@ -19,8 +19,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from skeletonllm_core.errors import SkeletonLLMError
+from skeletonllm_core.model import prompts
 from skeletonllm_core.model.checkpoint import load_checkpoint
 from skeletonllm_core.motion.facts import mirrored_text
+from skeletonllm_core.motion.wording import Event, telling_events
 from skeletonllm_core.pipeline import load_model
 from skeletonllm_core.train import draws, trainer
 from skeletonllm_core.train.draws import Sources, choice_task, draw_sample, leaked, yes_no_tasks
@@ -415,24 +417,40 @@ def test_tasks_of_a_mirrored_clip_speak_of_the_other_side(items) -> None:
     assert seen == {"wave left hand", "wave right hand"}
 
 
-def test_facts_stand_in_the_prompts_in_one_order_for_both_sides(items) -> None:
+def test_facts_stand_in_the_prompts_in_order_of_time(items) -> None:
     item = next(item for item in items if item.label == "wave left hand")
     stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0})
-    known = [set(view.facts.sentences()) for view in item.views]
-    known += [set(map(mirrored_text, one)) for one in known]
+    known = [prompts.told_facts(telling_events(view.facts)) for view in item.views]
+    known += [
+        list(map(mirrored_text, prompts.told_facts(telling_events(view.facts), mirror=True))) for view in item.views
+    ]
+    assert [event.at_s for event in telling_events(item.views[0].facts)] == sorted(
+        event.at_s for event in telling_events(item.views[0].facts)
+    )
     told = set()
     for seed in range(40):
         (task,) = draw_sample(item, 4, stage, Sources((), {}, {}), np.random.default_rng(seed), 0.5).tasks
         found = re.fullmatch(r"[\d.]+ seconds \. (?:(.+) \. )?what is the action \?", task[1])[1]
         facts = found.split(" , ") if found else []
-        assert facts == sorted(facts) and any(set(facts) <= one for one in known)
+        assert any([one for one in whole if one in facts] == facts for whole in known)
         told.add(len(facts))
     assert 0 in told and max(told) > 2, "both with and without"
 
 
-def test_a_run_whose_prompts_tell_facts_makes_a_model_that_is_told_them(tmp_path: Path) -> None:
-    recipe = replace(read_recipe(recipe_file(tmp_path, steps=1)), stages=(), facts=0.5)
+def test_facts_of_one_moment_stand_in_one_order_for_both_sides() -> None:
+    steps = [Event(1.0, "kick", 1.0, f"{side} foot kicks at 1.0 s") for side in ("right", "left")]
+    later = Event(2.0, "jump", 1.0, "jumps at 2.0 s")
+    straight = prompts.told_facts([later, *steps])
+    swapped = prompts.told_facts([later, *steps], mirror=True)
+    assert straight == ["left foot kicks at 1.0 s", "right foot kicks at 1.0 s", "jumps at 2.0 s"]
+    assert list(map(mirrored_text, swapped)) == straight
+
+
+def test_a_stage_whose_prompts_tell_facts_makes_a_model_that_is_told_them(tmp_path: Path) -> None:
+    recipe = read_recipe(recipe_file(tmp_path, steps=1))
+    recipe = replace(recipe, stages=(replace(recipe.stages[-1], facts=0.5),))
     made = trainer.train(recipe, say=lambda line: None)
+    assert not load_model(str(recipe.out / "0-pretrain/checkpoint")).facts, "the stage before is not told any"
     told = load_model(str(made))
     assert told.facts and told.model.facts
     clip = make_motion("wave left hand", "cmu", seed=900_000)

@@ -77,6 +77,7 @@ def test_a_mix_without_clips_is_refused(tmp_path: Path) -> None:
         ("out: x\nstep: 3", "unknown key 'step'"),
         ("- a\n- b", "key: value"),
         ("out: x\nfacts: 1.5", "'facts' is a share, 0 to 1, not 1.5"),
+        ("out: x\nstages: [{stage: refine, facts: 2}]", "'facts' is a share, 0 to 1, not 2"),
         ("out: [", "not a YAML file"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from skeletonllm_core.motion.facts import mirrored_text
+from skeletonllm_core.motion.wording import Event
 
 LABEL = "{seconds} seconds . {facts}what is the action ?"
 CAPTION = "{seconds} seconds . {facts}describe the motion ."
@@ -26,9 +27,13 @@ def measured(facts: Sequence[str]) -> str:
     return f"{' , '.join(facts)} . " if facts else ""
 
 
-def told_facts(sentences: Sequence[str], *, mirror: bool = False) -> list[str]:
-    """Measured facts in the order of the alphabet; with `mirror`, in the one that this is in the mirror image's words."""
-    return sorted(sentences, key=mirrored_text) if mirror else sorted(sentences)
+def told_facts(told: Sequence[Event], *, mirror: bool = False) -> list[str]:
+    """Measured facts in order of time, what happens at once by the alphabet; with `mirror`, by the mirror image's words."""
+    return [one.text for one in sorted(told, key=lambda one: (round(one.at_s, 2), _mirrored(one.text, mirror)))]
+
+
+def _mirrored(text: str, mirror: bool) -> str:
+    return mirrored_text(text) if mirror else text
 
 
 def label_prompt(seconds: float, facts: Sequence[str] = ()) -> str:

@@ -17,9 +17,10 @@ TEMPERATURES = np.round(np.geomspace(0.5, 4.0, 25), 3)
 def calibrate(model: SkeletonLLM, clips: Sequence[LabelledClip]) -> Calibration:
     """Fit the calibration.
 
-    Temperature: the one under which the true labels are likeliest, among each source's own labels.
-    Threshold: the best score of a clip whose true label is among the candidates should lie above it, that of a clip
-    whose label was taken away (with everything that matches it) below; both errors count alike.
+    Temperature: the one under which the true labels are likeliest, among each source's own labels. Threshold: the best
+    score of a clip whose true label is among the candidates should lie above it, that of a clip whose label was taken
+    away (with everything that matches it) below; both errors count alike. So does each source, however many clips it has:
+    a large and easy one would make the model too sure of every other.
 
     Args:
         model: judged as in use, through its own likelihoods.
@@ -32,24 +33,34 @@ def calibrate(model: SkeletonLLM, clips: Sequence[LabelledClip]) -> Calibration:
         model.likelihoods(Subject.of(clip.person), own[clip.source] if model.model.open_text else None)
         for clip in clips
     ]
+    sources = np.array([clip.source for clip in clips])
     best, least = 1.0, np.inf
     for temperature in TEMPERATURES:
-        loss = 0.0
-        for clip, likely in zip(clips, likelihoods, strict=True):
+        losses = np.empty(len(clips))
+        for index, (clip, likely) in enumerate(zip(clips, likelihoods, strict=True)):
             scores = _scores(model, likely, own[clip.source], own[clip.source], temperature)
-            loss -= np.log(max(float(scores[own[clip.source].index(clip.label)]), 1e-6))
+            losses[index] = -np.log(max(float(scores[own[clip.source].index(clip.label)]), 1e-6))
+        loss = _mean(losses, sources)
         if loss < least:
             best, least = float(temperature), loss
-    with_truth, without = [], []
+    with_truth, without, robbed = [], [], []
     for clip, likely in zip(clips, likelihoods, strict=True):
         candidates = own[clip.source]
         with_truth.append(_scores(model, likely, candidates, candidates, best).max())
         others = [label for label in candidates if match(label, clip.label) == 0]
         if others:
             without.append(_scores(model, likely, candidates, others, best).max())
+            robbed.append(clip.source)
     grid = np.round(np.arange(0.05, 0.96, 0.01), 2)
-    errors = [np.mean(np.array(with_truth) < at) + np.mean(np.array(without) >= at) for at in grid]
+    errors = [
+        _mean(np.array(with_truth) < at, sources) + _mean(np.array(without) >= at, np.array(robbed)) for at in grid
+    ]
     return Calibration(best, float(grid[int(np.argmin(errors))]))
+
+
+def _mean(values: np.ndarray, sources: np.ndarray) -> float:
+    """The mean over sources of each one's mean; 0 without any value."""
+    return float(np.mean([values[sources == source].mean() for source in np.unique(sources)])) if len(values) else 0.0
 
 
 def _scores(

@@ -13,6 +13,7 @@ from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.motion.canonical import CanonicalFrames
 from skeletonllm_core.motion.facts import Facts, mirrored_text
+from skeletonllm_core.motion.wording import telling_events
 from skeletonllm_core.train.augment import Augmentation, varied_frames
 from skeletonllm_core.train.items import Item
 from skeletonllm_core.train.negatives import same_action, unseen_wordings
@@ -190,7 +191,7 @@ def draw_sample(
 
 def told_facts(facts: Facts, mirror: bool, rng: np.random.Generator) -> list[str]:
     """Facts for a prompt, a few of them missing."""
-    return prompts.told_facts([sentence for sentence in facts.sentences() if rng.random() < KEPT], mirror=mirror)
+    return prompts.told_facts([event for event in telling_events(facts) if rng.random() < KEPT], mirror=mirror)
 
 
 def choice_task(

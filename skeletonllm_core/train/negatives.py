@@ -17,6 +17,7 @@ from skeletonllm_core.model.checkpoint import Checkpoint
 from skeletonllm_core.model.foreground import foreground_patches
 from skeletonllm_core.model.lexicon import BROADER, concepts, match
 from skeletonllm_core.motion.facts import mirrored_text
+from skeletonllm_core.motion.wording import telling_events
 from skeletonllm_core.pipeline import label_probabilities
 from skeletonllm_core.train.items import Item
 from skeletonllm_core.train.lessons import plain_scene
@@ -93,7 +94,7 @@ def _probabilities(checkpoint: Checkpoint, item: Item, labels: Sequence[str]) ->
     model, view = checkpoint.model, item.views[0]
     scene = plain_scene(item, view, model.frames)
     images = checkpoint.renderer([scene], size=model.image_size)[None]
-    told = prompts.told_facts(view.facts.sentences()) if model.facts else ()
+    told = prompts.told_facts(telling_events(view.facts)) if model.facts else ()
     touched = None
     if model.patch is not None:
         touched = foreground_patches(checkpoint.renderer, [scene], model.image_size, model.patch)

@@ -180,8 +180,9 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise SkeletonLLMError(f"{path}: 'corpus' says what kind of folder 'data' is, and there is no 'data'")
     if isinstance(recipe.negatives, str) and recipe.negatives not in ("confusions", "text"):
         raise SkeletonLLMError(f"{path}: 'negatives' is confusions, text or a .json file, not {recipe.negatives!r}")
-    if not 0 <= (recipe.facts or 0) <= 1:
-        raise SkeletonLLMError(f"{path}: 'facts' is a share, 0 to 1, not {recipe.facts}")
+    for facts in (recipe.facts, *(stage.facts for stage in recipe.stages)):
+        if not 0 <= (facts or 0) <= 1:
+            raise SkeletonLLMError(f"{path}: 'facts' is a share, 0 to 1, not {facts}")
     if recipe.appearance not in APPEARANCES:
         raise SkeletonLLMError(f"{path}: 'appearance' is one of {', '.join(APPEARANCES)}, not {recipe.appearance!r}")
     if recipe.appearance != LEARNED and recipe.start is not None:

@@ -52,6 +52,7 @@ class Stage:
         average: decay of the running average of what is trained; the average is what is kept. 0: no average.
         second_moment: AdamW's second beta.
         candidates: how many labels the choice lists; 0: all.
+        facts: share of the clips whose prompts tell the measured facts; None: as the recipe says.
         lora: the adapter, where "lora" is trained.
     """
 
@@ -70,6 +71,7 @@ class Stage:
     average: float = 0.0
     second_moment: float = 0.999
     candidates: int = 0
+    facts: float | None = None
     lora: Lora = field(default_factory=Lora)
 
     def steps_on(self, clips: int) -> int:

@@ -119,9 +119,12 @@ def caption_task(
 APART = 0.5
 """Two events whose order is asked begin at least so far apart [s]."""
 
+ORDERS = 4
+"""Pairs of events whose order is among the questions of a clip; few clips have any, so those ask it often."""
 
-def order_question(facts: Facts, rng: np.random.Generator) -> tuple[tuple[str, str], str] | None:
-    """(two things that follow one another, in random order; the one that comes first); None where nothing does."""
+
+def order_questions(facts: Facts, rng: np.random.Generator) -> list[tuple[tuple[str, str], str]]:
+    """(two things that follow one another, in random order; the one that comes first) for at most `ORDERS` pairs."""
     steps = [event for event in events(facts) if event.clause and not event.state]
     pairs = [
         (first.clause, then.clause)
@@ -129,10 +132,8 @@ def order_question(facts: Facts, rng: np.random.Generator) -> tuple[tuple[str, s
         for then in steps[place + 1 :]
         if then.at_s - first.at_s >= APART and then.clause != first.clause
     ]
-    if not pairs:
-        return None
-    first, then = pairs[int(rng.integers(len(pairs)))]
-    return ((first, then) if rng.random() < 0.5 else (then, first)), first
+    asked = [pairs[index] for index in rng.permutation(len(pairs))[:ORDERS]]
+    return [((first, then) if rng.random() < 0.5 else (then, first), first) for first, then in asked]
 
 
 def reasons(facts: Facts, label: str) -> list[str]:
@@ -145,9 +146,8 @@ def question_tasks(
 ) -> list[tuple[str, str]]:
     """(prompt, answer) pairs about a clip: measured ones, order and reason, and whether it shows a named action."""
     pairs = list(questions(facts, rng))
-    order = order_question(facts, rng)
-    if order is not None:
-        pairs.append((prompts.ORDER.format(one=order[0][0], other=order[0][1]), order[1]))
+    for (one, other), first in order_questions(facts, rng):
+        pairs.append((prompts.ORDER.format(one=one, other=other), first))
     if label:
         speaking = reasons(facts, label)
         if speaking:

@@ -183,9 +183,10 @@ class Run:
             first_new_word, model = self.with_new_words(start.model, stage, sources)
             start = replace(start, model=model)
         learner = Learner(start.renderer, start.model, recipe, stage, helper, self.known_labels())
-        if recipe.facts is not None:
-            start.model.facts = recipe.facts > 0
-        facts = TOLD * start.model.facts if recipe.facts is None else recipe.facts
+        share = recipe.facts if stage.facts is None else stage.facts
+        if share is not None:
+            start.model.facts = share > 0
+        facts = TOLD * start.model.facts if share is None else share
         frames = start.model.frames
         draws = Draws(self.items, recipe, stage, frames=frames, facts=facts, steps=steps, sources=sources)
         self.say(f"stage {stage.number}, {stage.name}: {steps} steps of {stage.batch} clips")

@@ -15,6 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from skeletonllm_core.model import prompts
 from skeletonllm_core.motion.canonical import canonical_frames
+from skeletonllm_core.motion.facts import measure
+from skeletonllm_core.motion.wording import telling_events
 from skeletonllm_core.pipeline import SkeletonLLM
 from skeletonllm_core.train.baselines.description import Baseline, Description
 from skeletonllm_core.train.baselines.standard import fitted_baselines
@@ -61,11 +63,12 @@ def _sizes(model: SkeletonLLM, clip: LabelledClip, labels: tuple[str, ...]) -> T
         ("part", "parameters", "GFLOP", "tokens"),
         notes=[
             "Operations are those of torch, counted; the renderer's own kernels are not among them. Language: the "
-            f"likelihood of {len(labels)} labels. Peak memory of this process: {_peak_mebibytes()} MiB, with everything "
-            "that a run loads."
+            f"likelihood of {len(labels)} labels{', told the facts' if model.facts else ''}. Peak memory of this process: "
+            f"{_peak_mebibytes()} MiB, with everything that a run loads."
         ],
     )
     images = _images(model, clip)
+    told = prompts.told_facts(telling_events(measure(clip.person))) if model.facts else ()
     parts = {name: sum(one.numel() for one in group) for name, group in model.model.parts().items()}
     drawing = sum(one.numel() for one in model.renderer.parameters())
     counter = FlopCounterMode(display=False)
@@ -78,7 +81,7 @@ def _sizes(model: SkeletonLLM, clip: LabelledClip, labels: tuple[str, ...]) -> T
 
     hook = owner(model.model, model.model.parts()["projector"]).register_forward_hook(leaving)
     with torch.inference_mode(), counter:
-        model.model.log_likelihoods(images, prompts.label_prompt(clip.person.seconds), labels)
+        model.model.log_likelihoods(images, prompts.label_prompt(clip.person.seconds, told), labels)
     hook.remove()
     whole = counter.get_total_flops()
     edge = model.model.image_size

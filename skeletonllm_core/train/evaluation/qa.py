@@ -21,7 +21,7 @@ from skeletonllm_core.train.evaluation.progress import counted
 from skeletonllm_core.train.evaluation.scores import pictures_alone
 from skeletonllm_core.train.evaluation.statistics import share
 from skeletonllm_core.train.evaluation.tables import Table
-from skeletonllm_core.train.tasks import order_question, reasons
+from skeletonllm_core.train.tasks import order_questions, reasons
 
 DEFAULT_LIMIT: int | None = 60
 
@@ -128,9 +128,7 @@ def asked_about(clip: LabelledClip, facts: Facts, pool: Sequence[str], rng: np.r
 
 def _before(facts: Facts, rng: np.random.Generator) -> Iterator[Question]:
     """What comes first, of two events that follow one another."""
-    found = order_question(facts, rng)
-    if found is not None:
-        (one, other), first = found
+    for (one, other), first in order_questions(facts, rng):
         yield Question("before", prompts.ORDER.format(one=one, other=other), first, (one, other))
 
 

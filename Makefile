@@ -70,7 +70,7 @@ results: $(STAMP)
 	@set -e; for suite in recognition transfer caption qa robustness calibration cost; do echo "== $$suite"; \
 	  $(BIN)/skeletonllm evaluate $$suite --data "$(DATA)" --into docs/results.md > /dev/null; done
 	@test -z "$(RUNS)" || $(BIN)/skeletonllm evaluate ablation --data "$(DATA)" --split validation --runs "$(RUNS)" \
-	  --recipe recipes/held_out.yaml --into docs/results.md > /dev/null
+	  --recipe recipes/ablation.yaml --into docs/results.md > /dev/null
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzzing

@@ -127,7 +127,8 @@ class SkeletonLLM:
             labels: candidates, open text; None for the model's own.
             top: how many candidates to return in all, the best included.
             explain: add the steps of the motion that were measured.
-            quick: look once at a short clip instead of several times (`MultimodalModel.phases`), as live labelling does.
+            quick: look once at a short clip instead of several times (`MultimodalModel.phases`), and at the pictures alone,
+                as live labelling does.
 
         Raises:
             SkeletonLLMError: nothing to look at, or no candidate.
@@ -251,11 +252,15 @@ class SkeletonLLM:
         return self.renderer(scenes, size=size).unflatten(0, (len(scenes), -1)), touched
 
     def _prompts(
-        self, prompt: Callable[..., str], subject: Subject, start: float, end: float | None
+        self, prompt: Callable[..., str], subject: Subject, start: float, end: float | None, *, told: bool = True
     ) -> tuple[str, str]:
-        """What is asked of a part of a clip, and of its mirror image; both speak of the clip itself."""
+        """What is asked of a part of a clip, and of its mirror image; both speak of the clip itself.
+
+        Args:
+            told: whether the measured facts may stand in it.
+        """
         seconds = subject.seconds if end is None else end - start
-        facts = telling_events(measure(subject.person, start=start, end=end)) if self.facts else ()
+        facts = telling_events(measure(subject.person, start=start, end=end)) if self.facts and told else ()
         straight, swapped = (prompts.told_facts(facts, mirror=mirror) for mirror in (False, True))
         return prompt(seconds=seconds, facts=straight), prompt(seconds=seconds, facts=swapped)
 
@@ -299,11 +304,12 @@ class SkeletonLLM:
         seconds = subject.seconds
         if seconds <= LONGEST_VIEW:
             phases = (0.0,) if quick else self.model.phases
-            return self._part_likelihoods(subject, asked, 0.0, None, phases)[None]
+            return self._part_likelihoods(subject, asked, 0.0, None, phases, told=not quick)[None]
         part = LONGEST_VIEW / 2
         count = min(int(np.ceil(seconds / part)), MOST_VIEWS)
         starts = np.linspace(0.0, seconds - part, count)
-        return np.stack([self._part_likelihoods(subject, asked, float(start), float(start + part)) for start in starts])
+        parts = [(float(start), float(start + part)) for start in starts]
+        return np.stack([self._part_likelihoods(subject, asked, *ends, told=not quick) for ends in parts])
 
     def _part_likelihoods(
         self,
@@ -312,6 +318,8 @@ class SkeletonLLM:
         start: float,
         end: float | None,
         phases: Sequence[float] = (0.0,),
+        *,
+        told: bool = True,
     ) -> np.ndarray:
         """(L,) log-likelihoods, averaged over the phases and over the scene and its mirror image.
 
@@ -319,7 +327,7 @@ class SkeletonLLM:
         """
         scenes = [self._view(subject, start, end, phase) for phase in phases]
         images, touched = self._seen(self._with_mirrored(scenes))
-        straight, swapped = self._prompts(prompts.label_prompt, subject, start, end)
+        straight, swapped = self._prompts(prompts.label_prompt, subject, start, end, told=told)
         likely = self.model.log_likelihoods(images[: len(scenes)], straight, answers, touched).mean(0).double()
         if self.model.open_text:
             return likely.cpu().numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from skeletonllm_core.motion.resample import resampled
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.topologies import TOPOLOGIES, file_order
 from skeletonllm_core.pipeline import SkeletonLLM, available_models, distinct_labels
+from skeletonllm_core.train.evaluation.scores import pictures_alone
 from skeletonllm_core.train.procedural import make_motion
 from tests.rigs import tree
 
@@ -66,6 +68,14 @@ def test_open_text_labels(model: SkeletonLLM) -> None:
     assert not unknown.known and unknown.score < 0.05
     with pytest.raises(sk.SkeletonLLMError, match="no candidate"):
         model.label(right, ["  "])
+
+
+def test_a_quick_look_is_at_the_pictures_alone(model: SkeletonLLM) -> None:
+    alone = pictures_alone(model)
+    short = make_motion("squat", "cmu", seed=900_000)
+    for motion in (short, replace(short, fps=short.fps / 4)):
+        assert model.facts and model.label(motion, quick=True) == alone.label(motion, quick=True)
+        assert model.label(motion) != alone.label(motion)
 
 
 def test_a_mirrored_motion_gets_the_other_side(model: SkeletonLLM) -> None:

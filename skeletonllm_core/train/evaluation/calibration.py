@@ -21,7 +21,7 @@ from skeletonllm_core.train.evaluation.statistics import (
 )
 from skeletonllm_core.train.evaluation.tables import Table
 
-DEFAULT_LIMIT: int | None = 100
+DEFAULT_LIMIT: int | None = None
 
 
 def tables(request: Request) -> tuple[list[Table], str]:
@@ -53,6 +53,12 @@ def _exam(request: Request, exam: Exam, inside: Table, outside: Table) -> None:
     without = np.array([second.max(initial=0.0) for _, second in scores])
     truth = np.array([clip.label for clip in exam.asked])
     _rows(request, exam, "model", with_truth, exam.labels, without, truth, inside, outside)
+    styles = exam.unseen_styles()
+    unseen = np.array([clip.style in styles for clip in exam.asked])
+    if unseen.any() and not unseen.all():
+        right, sure = np.array(exam.labels)[with_truth.argmax(1)] == truth, with_truth.max(1)
+        for of, rows in (("seen styles", ~unseen), ("unseen style", unseen)):
+            _inside(request, f"{exam.source}, {of}", "model", sure[rows], right[rows], inside)
     known, asked = ([Description(clip.person) for clip in clips] for clips in (exam.known, exam.asked))
     for baseline in fitted_baselines(known, [clip.label for clip in exam.known], request.seed, request.say):
         chances = baseline.probabilities(asked)
@@ -81,12 +87,17 @@ def _rows(
     """
     right = np.array(classes)[scores.argmax(1)] == truth
     sure = scores.max(1)
+    _inside(request, exam.source, method, sure, right, inside)
+    figure = bootstrapped(lambda rows: auroc(sure[rows], without[rows]), len(right), request.seed)
+    outside.add("clips whose label is no candidate", exam.source, method, figure, len(right), len(right))
 
+
+def _inside(request: Request, data: str, method: str, sure: np.ndarray, right: np.ndarray, table: Table) -> None:
     def measured(measure) -> Figure:
         return bootstrapped(lambda rows: measure(sure[rows], right[rows]), len(right), request.seed)
 
-    inside.add(
-        exam.source,
+    table.add(
+        data,
         method,
         share(right),
         measured(calibration_error),
@@ -95,8 +106,6 @@ def _rows(
         measured(area_under_risk),
         len(right),
     )
-    figure = bootstrapped(lambda rows: auroc(sure[rows], without[rows]), len(right), request.seed)
-    outside.add("clips whose label is no candidate", exam.source, method, figure, len(right), len(right))
 
 
 def _never_trained(request: Request, found: list[Exam], outside: Table) -> None:

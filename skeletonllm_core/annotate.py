@@ -30,6 +30,7 @@ from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Clip, Person
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.rig_file import RigFile, read_rig
+from skeletonllm_core.motion.steadying import steadied
 from skeletonllm_core.report import Row, report_page
 from skeletonllm_core.sidecar import SCHEMA, is_locked, read_sidecar, summary
 from skeletonllm_core.threads import one_thread
@@ -363,7 +364,7 @@ class Annotator:
             said = self.model.caption([person])
             document["caption"], facts = said.caption, said.facts
         else:
-            facts = tuple(measure(unmirrored(person, rig)).sentences())
+            facts = tuple(measure(steadied(unmirrored(person, rig))).sentences())
         if "segments" in self.options.tasks:
             document["segments"] = [
                 {

@@ -48,6 +48,7 @@ from skeletonllm_core.motion.facts import explain, measure, mirrored_text
 from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Person
 from skeletonllm_core.motion.rig import map_rig
+from skeletonllm_core.motion.steadying import steadied
 from skeletonllm_core.motion.wording import telling_events
 
 LONGEST_VIEW = 8.0
@@ -74,8 +75,9 @@ class Subject:
 
     @classmethod
     def of(cls, person: Person) -> Subject:
-        """The person, prepared."""
-        return cls(person, prepare([person])[0])
+        """The person, without jitter and prepared."""
+        steady = steadied(person)
+        return cls(steady, prepare([steady])[0])
 
     @property
     def seconds(self) -> float:
@@ -135,18 +137,20 @@ class SkeletonLLM:
         """
         people = _people(persons)
         candidates = self._candidates(labels)
-        scores = np.mean([self.scores(Subject.of(person), candidates, quick=quick) for person in people], axis=0)
+        subjects = [Subject.of(person) for person in people]
+        scores = np.mean([self.scores(subject, candidates, quick=quick) for subject in subjects], axis=0)
         order = np.argsort(-scores, kind="stable")
         ranked = [Candidate(candidates[index], float(scores[index])) for index in order[: max(top, 1)]]
         best = ranked[0]
-        reason = _explanation(people, best.text) if explain else None
+        reason = _explanation(subjects, best.text) if explain else None
         return Label(best.text, best.score, best.score >= self.calibration.threshold, tuple(ranked[1:]), reason)
 
     def caption(self, persons: Person | Sequence[Person]) -> Caption:
         """A sentence on the motion, and the facts that were measured; of a body that is not human only the facts."""
         people = _people(persons)
-        said = [self._told(Subject.of(person), 0.0, None) for person in people]
-        facts = [measure(person).sentences() for person in people]
+        subjects = [Subject.of(person) for person in people]
+        said = [self._told(subject, 0.0, None) for subject in subjects]
+        facts = [measure(subject.person).sentences() for subject in subjects]
         if len(people) == 1:
             return Caption(said[0], facts[0])
         return Caption(
@@ -225,7 +229,8 @@ class SkeletonLLM:
             frames: T; the model's own when None.
             frame_indices: these frames of the source instead.
         """
-        scene = canonical_frames(_people(persons, least=1), frames or self.model.frames, frame_indices=frame_indices)
+        people = [steadied(person) for person in _people(persons, least=1)]
+        scene = canonical_frames(people, frames or self.model.frames, frame_indices=frame_indices)
         return self.renderer(scene, size=size)
 
     def _candidates(self, labels: Sequence[str] | None) -> tuple[str, ...]:
@@ -476,5 +481,5 @@ def _people(persons: Person | Sequence[Person], least: int = 2) -> list[Person]:
     return [unmirrored(person) for person in people]
 
 
-def _explanation(people: Sequence[Person], label: str) -> str:
-    return "\n".join(explain(measure(person), label) for person in people)
+def _explanation(subjects: Sequence[Subject], label: str) -> str:
+    return "\n".join(explain(measure(subject.person), label) for subject in subjects)

@@ -10,6 +10,7 @@ import numpy as np
 from skeletonllm_core.motion.canonical import Prepared, prepare
 from skeletonllm_core.motion.facts import Facts, measure
 from skeletonllm_core.motion.rig import RigMap, map_rig
+from skeletonllm_core.motion.steadying import steadied
 from skeletonllm_core.train.corpus import TRAIN, LabelledClip
 from skeletonllm_core.train.procedural import ACTIONS, RIGS, generate
 from skeletonllm_core.train.tasks import learned_label
@@ -62,7 +63,7 @@ def windows(seconds: float, rng: np.random.Generator) -> list[tuple[float, float
 
 def item_of(clip: LabelledClip, rig: RigMap | None, rng: np.random.Generator) -> Item:
     """Prepare one clip and measure its views."""
-    person = clip.person
+    person = steadied(clip.person)
     rig = rig or map_rig(person.topology, person.joint_positions())
     views = tuple(View(start, end, measure(person, rig, start, end)) for start, end in windows(person.seconds, rng))
     return Item(prepare([person], [rig])[0], views, learned_label(clip.label), clip.source, clip.name)

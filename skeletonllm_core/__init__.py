@@ -15,7 +15,7 @@ The data flow is the layout; the words of this map are the names of the folders 
     worker       serve/ answers over HTTP; remote/ is the messages and the client
     bodies       body_model.py: joints of SMPL models; fit.py, body_mesh.py: SMPL-X parameters and meshes for any skeleton
     hosts        plugins/blender, plugins/ros2: ask the worker from there
-    training     train/: clips with labels → the model of model/default/
+    training     train/: clips with labels → the models of model/default/ and model/free/
 
 Names below are loaded on first use, so that `import skeletonllm_core` imports neither numpy nor torch.
 """

@@ -16,7 +16,7 @@ from skeletonllm_core.answers import Candidate, Caption, Cost, Label, Segment
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.model.checkpoint import (
-    DEFAULT,
+    EMBEDDED,
     Checkpoint,
     checkpoint_sha256,
     embedded_labels,
@@ -49,7 +49,7 @@ from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Person
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.steadying import steadied
-from skeletonllm_core.motion.wording import telling_events
+from skeletonllm_core.motion.wording import steps, telling_events
 
 LONGEST_VIEW = 8.0
 """A longer clip is looked at in parts of half this length [s]."""
@@ -177,7 +177,8 @@ class SkeletonLLM:
             if unknown:
                 return f"I cannot answer that: I do not know the words {', '.join(unknown)}."
         prompt = partial(prompts.ask_prompt, question=question)
-        said = [self._wording(self.write(Subject.of(person), prompt)) for person in people]
+        in_order = prompts.asks_order(question)
+        said = [self._wording(self.write(Subject.of(person), prompt, in_order=in_order)) for person in people]
         if len(said) == 1:
             return said[0]
         return " ".join(f"Person {index + 1}: {text}" for index, text in enumerate(said))
@@ -257,16 +258,29 @@ class SkeletonLLM:
         return self.renderer(scenes, size=size).unflatten(0, (len(scenes), -1)), touched
 
     def _prompts(
-        self, prompt: Callable[..., str], subject: Subject, start: float, end: float | None, *, told: bool = True
+        self,
+        prompt: Callable[..., str],
+        subject: Subject,
+        start: float,
+        end: float | None,
+        *,
+        told: bool = True,
+        in_order: bool = False,
     ) -> tuple[str, str]:
         """What is asked of a part of a clip, and of its mirror image; both speak of the clip itself.
 
         Args:
             told: whether the measured facts may stand in it.
+            in_order: of them only what happens one after the other.
         """
         seconds = subject.seconds if end is None else end - start
-        facts = telling_events(measure(subject.person, start=start, end=end)) if self.facts and told else ()
-        straight, swapped = (prompts.told_facts(facts, mirror=mirror) for mirror in (False, True))
+        if not (self.facts and told):
+            return prompt(seconds=seconds, facts=()), prompt(seconds=seconds, facts=())
+        facts = measure(subject.person, start=start, end=end)
+        if in_order:
+            straight, swapped = (prompts.told_steps(steps(facts), mirror=mirror) for mirror in (False, True))
+        else:
+            straight, swapped = (prompts.told_facts(telling_events(facts), mirror=mirror) for mirror in (False, True))
         return prompt(seconds=seconds, facts=straight), prompt(seconds=seconds, facts=swapped)
 
     def _with_mirrored(self, scenes: Sequence[CanonicalFrames]) -> list[CanonicalFrames]:
@@ -281,6 +295,7 @@ class SkeletonLLM:
         end: float | None = None,
         phases: Sequence[float] = (0.0,),
         choices: Sequence[str] | None = None,
+        in_order: bool = False,
     ) -> str:
         """What the language model writes, word by word, on a clip or a part of it.
 
@@ -290,10 +305,11 @@ class SkeletonLLM:
             start, end: the part [s].
             phases: views; see `MultimodalModel.phases`.
             choices: the text is one of these; None for free text.
+            in_order: of the measured facts only what happens one after the other is told.
         """
         scenes = [self._view(subject, start, end, phase) for phase in phases]
         images, touched = self._seen(self._with_mirrored(scenes))
-        straight, swapped = self._prompts(prompt, subject, start, end)
+        straight, swapped = self._prompts(prompt, subject, start, end, in_order=in_order)
         mirrored = None if self.model.open_text else (images[len(scenes) :], swapped)
         return self.model.write(images[: len(scenes)], straight, mirrored=mirrored, choices=choices, touched=touched)
 
@@ -397,9 +413,10 @@ def load_model(name: str = "default", *, device: str = "auto", seed: int = 0) ->
     """Load a model.
 
     Args:
-        name: "default" (embedded, offline); the folder of a checkpoint, or of a transformers model; "hf:ORG/NAME", a
-            transformers model from the Hugging Face hub or its cache; "openai:BASE_URL#NAME", a model on a server. After
-            "hf:ORG/NAME#" stands how the model is shown a clip, for example "frames=8,size=224,images,sparse".
+        name: "default" or "free" (embedded, offline); the folder of a checkpoint, or of a transformers model;
+            "hf:ORG/NAME", a transformers model from the Hugging Face hub or its cache; "openai:BASE_URL#NAME", a model on a
+            server. After "hf:ORG/NAME#" stands how the model is shown a clip, for example
+            "frames=8,size=224,images,sparse".
         device: "auto", "cpu", "cuda" or "cuda:N".
         seed: of every random choice; the embedded model makes none.
 
@@ -417,10 +434,10 @@ def load_model(name: str = "default", *, device: str = "auto", seed: int = 0) ->
         source, look = parsed_look(name.removeprefix("hf:"))
         checkpoint = pretrained(source, look, weights)
         return SkeletonLLM(checkpoint, name, pretrained_sha256(checkpoint, name), where)
-    folder = DEFAULT if name == "default" else Path(name)
+    folder = EMBEDDED.get(name, Path(name))
     if not folder.is_dir():
         raise SkeletonLLMError(
-            f"there is no model {name!r}: use 'default', the folder of a checkpoint, hf:ORG/NAME or openai:BASE_URL#NAME"
+            f"there is no model {name!r}: use 'default', 'free', the folder of a checkpoint, hf:ORG/NAME or openai:BASE_URL#NAME"
         )
     if is_pretrained(folder):
         checkpoint = pretrained(str(folder), Look(), weights)
@@ -450,6 +467,12 @@ def available_models() -> list[dict[str, str]]:
             "where": "embedded in the package",
             "licence": "non-commercial (see its card)",
             "note": "labels, captions, answers and segments on a CPU, offline",
+        },
+        {
+            "name": "free",
+            "where": "embedded in the package",
+            "licence": "Apache-2.0 (see its card)",
+            "note": "the same, trained only on sources that allow commercial use; understands fewer recordings",
         },
         {"name": "FOLDER", "where": "a checkpoint folder made by `skeletonllm train`", "licence": "yours", "note": ""},
         {

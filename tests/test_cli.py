@@ -305,7 +305,7 @@ def test_an_unknown_model_or_device_is_one_sentence(ask: Ask, clip: Path, tmp_pa
 
 
 def test_models_and_plugins_are_listed(ask: Ask) -> None:
-    assert "default" in [row["name"] for row in ask("models", "--json").json["models"]]
+    assert {"default", "free"} < {row["name"] for row in ask("models", "--json").json["models"]}
     assert ask("models").out.startswith("default: ")
     found = ask("plugins", "--json").json
     assert {row["name"]: row["error"] for row in found["plugins"]} == {"blender": None, "mocap_io": None, "ros2": None}

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from skeletonllm_core.errors import SkeletonLLMError
-from skeletonllm_core.model.checkpoint import Checkpoint, load_checkpoint
-from skeletonllm_core.pipeline import DEFAULT
+from skeletonllm_core.model.checkpoint import DEFAULT, Checkpoint, load_checkpoint
 from skeletonllm_core.train import negatives
 from skeletonllm_core.train.items import Item, items_of, procedural_clips
 from skeletonllm_core.train.negatives import (

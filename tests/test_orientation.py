@@ -157,6 +157,19 @@ def test_height_without_legs_or_arms(text: str, low: float, high: float) -> None
     assert low < body_height(positions, topology, map_rig(topology, positions)) < high
 
 
+def test_height_where_half_of_the_joints_are_lacking() -> None:
+    """Whatever segments are left tell it; most bodies keep one."""
+    topology, positions = assembled(BODY, walker())
+    rig = map_rig(topology, positions)
+    whole = body_height(positions, topology, rig)
+    found = []
+    for seed in range(40):
+        poorer = positions.copy()
+        poorer[:, np.random.default_rng(seed).permutation(len(topology))[: len(topology) // 2]] = np.nan
+        found.append(body_height(poorer, topology, rig) / whole)
+    assert np.mean(np.abs(np.log(found)) < np.log(1.15)) > 0.8
+
+
 def test_height_of_nothing_is_zero() -> None:
     topology = tree("a > b")
     positions = np.full((4, 2, 3), np.nan)

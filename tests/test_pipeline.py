@@ -19,7 +19,8 @@ from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.topologies import TOPOLOGIES, file_order
 from skeletonllm_core.pipeline import SkeletonLLM, available_models, distinct_labels
 from skeletonllm_core.train.evaluation.scores import pictures_alone
-from skeletonllm_core.train.procedural import make_motion
+from skeletonllm_core.train.procedural import RIGS, make_motion
+from skeletonllm_core.train.recipe import read_recipe
 from tests.rigs import tree
 
 
@@ -240,6 +241,16 @@ def test_models_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(sk.SkeletonLLMError, match="device"):
         sk.load_model(device="cuda:7")
     assert available_models()[0]["name"] == "default"
+
+
+def test_the_free_model_names_actions_and_learned_from_no_restricted_source(root: Path) -> None:
+    free = sk.load_model("free")
+    assert free.sha256 != sk.load_model().sha256
+    actions = ("walk", "wave left hand", "jump", "squat", "sit down", "kick", "bow", "turn left")
+    clips = [(action, made(action, rig, 910_000)) for action in actions for rig in RIGS]
+    assert np.mean([free.label(clip).text == action for action, clip in clips]) >= 0.75
+    recipe = read_recipe(root / "recipes" / "free.yaml")
+    assert set(recipe.mix) == {"cmu_cc", "s2s_cmu", "deepmimic_humanoid3d", "g1_robot", "procedural"}
 
 
 def test_labels_that_only_differ_in_spelling_are_offered_once() -> None:

@@ -14,7 +14,13 @@ from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.canonical import mirrored, moments, place, prepare, sample
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.train import draws, trainer
-from skeletonllm_core.train.augment import Augmentation, varied_frames, with_other_manner, without_joints
+from skeletonllm_core.train.augment import (
+    Augmentation,
+    varied_frames,
+    with_other_manner,
+    without_joints,
+    without_optional_joints,
+)
 from skeletonllm_core.train.corpus import TEST, TRAIN, VALIDATION, data_hash, read_packs
 from skeletonllm_core.train.items import LONGEST_WINDOW, windows
 from skeletonllm_core.train.procedural import ACTIONS, make_motion
@@ -243,11 +249,22 @@ def test_a_missing_joint_stays_missing_in_another_manner() -> None:
 def test_a_poorer_rig_keeps_arms_and_legs() -> None:
     one = body()
     for seed in range(50):
-        poorer = without_joints(one, np.random.default_rng(seed))
+        poorer = without_optional_joints(one, np.random.default_rng(seed))
         parts = set(poorer.parts)
         assert {BodyPart.LEFT_FOREARM, BodyPart.RIGHT_SHIN, BodyPart.PELVIS} <= parts
         assert (BodyPart.LEFT_HAND in parts) == (BodyPart.RIGHT_HAND in parts)
         assert poorer.bones.max() < len(poorer.parts)
+
+
+def test_bones_bridge_joints_that_are_lacking_and_the_body_stands_on_the_ground() -> None:
+    one = body()
+    legs = np.array([part.value.endswith(("thigh", "shin", "foot", "toes")) for part in one.parts])
+    spine = np.array([part in (BodyPart.SPINE, BodyPart.CHEST) for part in one.parts])
+    poorer = without_joints(one, legs | spine)
+    assert not any(part.value.endswith("shin") for part in poorer.parts) and BodyPart.PELVIS in poorer.parts
+    assert len(poorer.bones) == len(poorer.parts) - 1, "still one tree"
+    assert np.percentile(poorer.positions[..., 1].min(1), 5) == pytest.approx(0, abs=1e-5)
+    assert without_joints(one, np.ones(len(one.parts), dtype=bool)) is one
 
 
 def test_windows_cover_long_clips() -> None:

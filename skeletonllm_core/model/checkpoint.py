@@ -50,8 +50,10 @@ class Checkpoint:
     calibration: Calibration = field(default_factory=Calibration)
 
 
-DEFAULT = Path(__file__).parent / "default"
-"""The embedded checkpoint."""
+EMBEDDED = {name: Path(__file__).parent / name for name in ("default", "free")}
+"""The checkpoints that come with the package."""
+
+DEFAULT = EMBEDDED["default"]
 
 _FILES = (
     "config.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from skeletonllm_core.motion.facts import mirrored_text
@@ -30,6 +31,20 @@ def measured(facts: Sequence[str]) -> str:
 def told_facts(told: Sequence[Event], *, mirror: bool = False) -> list[str]:
     """Measured facts in order of time, what happens at once by the alphabet; with `mirror`, by the mirror image's words."""
     return [one.text for one in sorted(told, key=lambda one: (round(one.at_s, 2), _mirrored(one.text, mirror)))]
+
+
+def told_steps(steps: Sequence[Event], *, mirror: bool = False) -> list[str]:
+    """What happens when, as briefly as an answer says it, in the order of `told_facts`; for questions about order."""
+    timed = [(round(one.at_s, 2), f"{one.clause} at {max(one.at_s, 0.0):.1f} s") for one in steps]
+    return [text for _, text in sorted(timed, key=lambda one: (one[0], _mirrored(one[1], mirror)))]
+
+
+_ORDER_WORDS = frozenset({"first", "last", "before", "after", "then", "next", "order"})
+
+
+def asks_order(question: str) -> bool:
+    """Whether a question is about what happens before or after something else."""
+    return bool(_ORDER_WORDS & set(re.findall("[a-z]+", question.lower())))
 
 
 def _mirrored(text: str, mirror: bool) -> str:

@@ -162,13 +162,18 @@ def prepare(persons: Sequence[Person], rigs: Sequence[RigMap | None] | None = No
             drawn = np.flatnonzero(np.isfinite(world).all(-1).any(0))
         positions = ((world[:, drawn] - origin) * scale).astype(np.float32)
         positions[~np.isfinite(positions).all(-1)] = np.nan
-        seen = np.isfinite(positions[..., 1]).any(1)
-        lowest.append(np.percentile(np.nanmin(positions[seen][..., 1], axis=1), 5))
+        lowest.append(ground_height(positions))
         parts = tuple(rig.parts[joint] for joint in drawn)
         bodies.append(Prepared(positions, drawn_bones(rig.parents, drawn), parts, person.fps, scale))
     for body in bodies:
         body.positions[..., 1] -= min(lowest)
     return bodies
+
+
+def ground_height(positions: np.ndarray) -> float:
+    """Where the ground is under a body, (T, J, 3): its lowest joint, but for a few frames of noise."""
+    seen = np.isfinite(positions[..., 1]).any(1)
+    return float(np.percentile(np.nanmin(positions[seen][..., 1], axis=1), 5))
 
 
 def drawn_bones(parents: np.ndarray, drawn: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from skeletonllm_core.motion import rotation
@@ -29,11 +27,9 @@ _SHORTEST, _TALLEST = 1.0, 2.4
 _COMMON = ("m", "cm", "mm", "cmu")
 
 # D. A. Winter, "Biomechanics and Motor Control of Human Movement", figure 4.1 (after Drillis and Contini):
-# joint heights as shares of the standing height.
-_HIP, _ANKLE, _SHOULDER = 0.530, 0.039, 0.818
-_LEG_SHARE = _HIP - _ANKLE
-_TRUNK_SHARE = _SHOULDER - _HIP
-_ARM_SHARE = 0.186 + 0.146
+# lengths as shares of the standing height.
+_THIGH_SHARE, _SHIN_SHARE, _TRUNK_SHARE = 0.245, 0.246, 0.288
+_UPPER_ARM_SHARE, _FOREARM_SHARE = 0.186, 0.146
 
 _AXES: dict[str, tuple[float, float, float]] = {
     "y": (0, 1, 0),
@@ -209,7 +205,8 @@ def body_height(positions: np.ndarray, topology: Topology, rig: RigMap) -> float
     """Standing height of a body, whatever its pose, in the unit of the positions.
 
     Lengths of thigh and shin and the distance from hips to shoulders are compared with the shares of the standing
-    height that the table of Winter gives. Without legs the arms or the trunk are used; of a rig without any its extent.
+    height that the table of Winter gives, as far as they are known. Without any of them the arms are used; of a rig
+    without arms its extent.
 
     Args:
         positions: (T, J, 3), NaN = missing.
@@ -225,28 +222,34 @@ def body_height(positions: np.ndarray, topology: Topology, rig: RigMap) -> float
     positions = np.asarray(positions, dtype=np.float64)
     primary = rig.primary()
 
-    def chain(*parts: BodyPart) -> float:
-        """Length of a limb, the mean of both sides or of the one that is known."""
-        found = []
-        for line in (parts, tuple(part.mirrored for part in parts)):
-            if all(part in primary for part in line):
-                joints = [primary[part] for part in line]
-                found.append(sum(_median_length(positions, a, b) for a, b in pairwise(joints)))
+    def segment(start: BodyPart, end: BodyPart) -> float:
+        """Length of a bone of the left side, of its mirror image, or the mean of both; 0.0 where neither is known."""
+        sides = ((start, end), (start.mirrored, end.mirrored))
+        found = [_median_length(positions, primary[a], primary[b]) for a, b in sides if a in primary and b in primary]
         known = [length for length in found if np.isfinite(length) and length > 0]
         return float(np.mean(known)) if known else 0.0
 
-    leg = chain(BodyPart.LEFT_THIGH, BodyPart.LEFT_SHIN, BodyPart.LEFT_FOOT)
+    def limb(
+        upper: tuple[BodyPart, BodyPart, float], lower: tuple[BodyPart, BodyPart, float]
+    ) -> list[tuple[float, float]]:
+        """(length, share of the standing height) of its two halves, as far as they are known."""
+        known = [(segment(start, end), share) for start, end, share in (upper, lower)]
+        known = [one for one in known if one[0]]
+        # Half a limb of a spider says nothing about its size.
+        return known if rig.human or len(known) == 2 else []
+
+    leg = limb(
+        (BodyPart.LEFT_THIGH, BodyPart.LEFT_SHIN, _THIGH_SHARE), (BodyPart.LEFT_SHIN, BodyPart.LEFT_FOOT, _SHIN_SHARE)
+    )
+    arm = limb(
+        (BodyPart.LEFT_UPPER_ARM, BodyPart.LEFT_FOREARM, _UPPER_ARM_SHARE),
+        (BodyPart.LEFT_FOREARM, BodyPart.LEFT_HAND, _FOREARM_SHARE),
+    )
     trunk = _trunk_length(positions, primary)
-    if leg and trunk:
-        return (leg + trunk) / (_LEG_SHARE + _TRUNK_SHARE)
-    if leg:
-        return leg / _LEG_SHARE
-    if trunk:
-        return trunk / _TRUNK_SHARE
-    arm = chain(BodyPart.LEFT_UPPER_ARM, BodyPart.LEFT_FOREARM, BodyPart.LEFT_HAND)
-    if arm:
-        return arm / _ARM_SHARE
-    return _extent(positions, rig)
+    segments = [*leg, (trunk, _TRUNK_SHARE)] if trunk else leg or arm
+    if not segments:
+        return _extent(positions, rig)
+    return sum(length for length, _ in segments) / sum(share for _, share in segments)
 
 
 def _trunk_length(positions: np.ndarray, primary: dict[BodyPart, int]) -> float:

@@ -348,6 +348,11 @@ def telling_events(facts: Facts) -> list[Event]:
     return [event for event in found if event in kept]
 
 
+def steps(facts: Facts) -> list[Event]:
+    """What happens one after the other and has a short form, in order of time."""
+    return [event for event in events(facts) if event.clause and not event.state]
+
+
 def sentences(facts: Facts) -> tuple[str, ...]:
     """The most telling facts, at most ten, in order of time."""
     return tuple(event.text for event in telling_events(facts))

@@ -13,6 +13,7 @@ from skeletonllm_core.motion.canonical import (
     Samples,
     drawn_bones,
     facing_yaw,
+    ground_height,
     mirrored,
     moments,
     place,
@@ -44,7 +45,8 @@ class Augmentation:
         crop: shortest part of a clip that is shown, relative.
         tempo: standard deviation of the logarithm of the tempo.
         style: probability that a clip is acted in another manner: smaller or larger movements, stooped, knees bent.
-        missing: probability that a clip has joints missing at random.
+        missing: probability that a clip has joints missing now and then.
+        lacking: share of all joints that may be lacking throughout.
     """
 
     rig: float = 0.3
@@ -55,6 +57,7 @@ class Augmentation:
     tempo: float = 0.2
     style: float = 0.5
     missing: float = 0.1
+    lacking: float = 0.0
 
 
 def varied_frames(
@@ -87,7 +90,9 @@ def varied_frames(
     # The moments shift within their segments as they would for a clip that starts a little later.
     times = np.clip(times + rng.uniform(-0.5, 0.5) * keep / frames, 0, None)
     if rng.random() < amount.rig:
-        body = without_joints(body, rng)
+        body = without_optional_joints(body, rng)
+    if amount.lacking:
+        body = without_joints(body, rng.random(len(body.parts)) < rng.uniform(0, amount.lacking))
     seen = sample(body, times, start=start, pace=pace)
     if rng.random() < amount.style:
         seen = with_other_manner(seen, body, rng)
@@ -102,7 +107,7 @@ def varied_frames(
     return _maybe_mirrored(scene, mirror)
 
 
-def without_joints(body: Prepared, rng: np.random.Generator) -> Prepared:
+def without_optional_joints(body: Prepared, rng: np.random.Generator) -> Prepared:
     """The clip on a poorer rig: some optional parts have no joint; hands and feet go only on both sides together."""
     groups: dict[str, list[int]] = {}
     for joint, part in enumerate(body.parts):
@@ -114,12 +119,21 @@ def without_joints(body: Prepared, rng: np.random.Generator) -> Prepared:
     # Without hands or feet a limb has no end, so only one of the two kinds may go.
     if {"hand", "foot"} <= {key for key, joints in groups.items() if joints[0] in gone}:
         gone -= set(groups["hand"])
-    kept = np.array([joint for joint in range(len(body.parts)) if joint not in gone])
+    return without_joints(body, np.isin(np.arange(len(body.parts)), list(gone)))
+
+
+def without_joints(body: Prepared, gone: np.ndarray) -> Prepared:
+    """The clip without some joints, (J,) bool; bones bridge them. Without all but one it stays as it is."""
+    kept = np.flatnonzero(~gone)
+    if len(kept) < 2:
+        return body
+    positions = body.positions[:, kept]
+    if np.isfinite(positions[..., 1]).any():
+        positions[..., 1] -= ground_height(positions)
     parents = np.full(len(body.parts), -1)
     parents[body.bones[:, 1]] = body.bones[:, 0]
-    return Prepared(
-        body.positions[:, kept], drawn_bones(parents, kept), tuple(body.parts[j] for j in kept), body.fps, body.scale
-    )
+    parts = tuple(body.parts[joint] for joint in kept)
+    return Prepared(positions, drawn_bones(parents, kept), parts, body.fps, body.scale)
 
 
 def with_other_limbs(seen: Samples, body: Prepared, spread: float, rng: np.random.Generator) -> Samples:

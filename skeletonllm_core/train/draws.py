@@ -13,7 +13,7 @@ from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.motion.canonical import CanonicalFrames
 from skeletonllm_core.motion.facts import Facts, mirrored_text
-from skeletonllm_core.motion.wording import telling_events
+from skeletonllm_core.motion.wording import steps, telling_events
 from skeletonllm_core.train.augment import Augmentation, varied_frames
 from skeletonllm_core.train.items import Item
 from skeletonllm_core.train.negatives import same_action, unseen_wordings
@@ -131,6 +131,15 @@ def usable_views(item: Item, stage: Stage, sources: Sources) -> list[int]:
     return views
 
 
+LACKING = Augmentation(lacking=0.6)
+"""How clips of a poor recording vary. Only the action is asked of them: a limb that an answer speaks of may be lacking."""
+
+LACKING_SHARE = 0.15
+"""Share of the clips that are shown so."""
+
+ORDER_SHARE = 0.8
+"""Share of the questions about the order of two events, of a clip that has such events; few have."""
+
 KEPT = 0.85
 """Share of the measured facts that a prompt of training tells, so that none is relied on alone."""
 
@@ -154,21 +163,32 @@ def draw_sample(
     varied = MEASURED if "rationale" in stage.tasks else Augmentation()
     amount = varied if rng.random() < 0.9 else None
     wanted = set(stage.tasks)
+    asked = wanted & {"label", "choice", "yes_no"}
+    lacking = bool(item.label and asked and rng.random() < LACKING_SHARE)
+    if lacking:
+        amount, wanted = LACKING, asked
     if {"caption", "question"} <= wanted:
         wanted.discard("question" if rng.random() < 0.4 else "caption")
     scene = varied_frames(item.body, (view.start, view.end), frames, amount, mirror, rng)
     label, seconds = item.label, scene.seconds
     named = label if label in PHRASES else None
-    told = told_facts(view.facts, mirror, rng) if facts and rng.random() < facts else ()
+    told = told_facts(view.facts, mirror, rng) if facts and rng.random() < facts and not lacking else ()
     tasks: list[tuple[str, str, str]] = []
     if label and "label" in wanted:
         tasks.append(("label", *label_task(label, seconds, told)))
     if "caption" in wanted:
         tasks.append(("caption", *caption_task(named, view.facts, seconds, rng, told)))
     if "question" in wanted:
+        # A few frames hardly show what comes first, so a model that is told facts always reads it there.
+        told_in_order = prompts.told_steps(steps(view.facts), mirror=mirror) if facts else ()
         pairs = [
-            pair for pair in question_tasks(named, view.facts, seconds, rng, told) if not leaked(*pair, sources.unseen)
+            pair
+            for pair in question_tasks(named, view.facts, seconds, rng, told, told_in_order)
+            if not leaked(*pair, sources.unseen)
         ]
+        about_order = [pair for pair in pairs if prompts.ORDER.split("{")[0] in pair[0]]
+        if about_order and rng.random() < ORDER_SHARE:
+            pairs = about_order
         if pairs:
             tasks.append(("question", *pairs[int(rng.integers(len(pairs)))]))
     if label and "choice" in wanted:

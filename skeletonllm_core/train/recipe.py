@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import yaml
 
 from skeletonllm_core.errors import SkeletonLLMError
+from skeletonllm_core.model.checkpoint import EMBEDDED
 from skeletonllm_core.train.appearances import APPEARANCES, LEARNED
 from skeletonllm_core.train.stages import PARTS, PUBLISHED, TASKS, Lora, Stage
 
@@ -22,8 +23,8 @@ class Recipe:
         out: where checkpoint, log and resume states go.
         data: folder of clips, of any kind that `train.corpus` reads; None trains on procedural clips alone.
         corpus: which kind it is, where that cannot be told from what is in it.
-        start: the model to go on from ("default", a folder, "hf:ORG/NAME"); None makes the embedded model from nothing,
-            which is stage 0.
+        start: the model to go on from ("default", "free", a folder, "hf:ORG/NAME"); None makes the embedded model
+            from nothing, which is stage 0.
         stages: what follows, in this order.
         unseen: labels that nothing may be learned about.
         negatives: where the hard negatives of stage 2 come from: "confusions" (the model's own, on training clips),
@@ -160,7 +161,7 @@ def read_recipe(path: Path) -> Recipe:
     if str(values.get("negatives", "")).endswith(".json"):
         values["negatives"] = (path.parent / values["negatives"]).resolve()
     start = values.get("start")
-    if start is not None and start != "default" and not str(start).startswith("hf:"):
+    if start is not None and start not in EMBEDDED and not str(start).startswith("hf:"):
         values["start"] = str((path.parent / str(start)).resolve())
     stages = values.pop("stages", None) or []
     if not isinstance(stages, list):

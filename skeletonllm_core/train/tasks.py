@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from skeletonllm_core.model import prompts
 from skeletonllm_core.model.lexicon import match
 from skeletonllm_core.motion.facts import Facts, caption_clauses, mirrored_text, questions
 from skeletonllm_core.motion.reasoning import speaking_for
-from skeletonllm_core.motion.wording import events
+from skeletonllm_core.motion.wording import events, steps
 
 # A source's wording → the wording that is learned, where they differ.
 _RENAMED = {
@@ -123,15 +124,17 @@ ORDERS = 4
 """Pairs of events whose order is among the questions of a clip; few clips have any, so those ask it often."""
 
 
+def ordered_pairs(facts: Facts) -> list[tuple[str, str]]:
+    """Every two things of a clip that clearly follow one another, the earlier one first."""
+    begun: dict[str, float] = {}
+    for event in steps(facts):
+        begun.setdefault(event.clause, event.at_s)
+    return [(first, then) for first, then in permutations(begun, 2) if begun[then] - begun[first] >= APART]
+
+
 def order_questions(facts: Facts, rng: np.random.Generator) -> list[tuple[tuple[str, str], str]]:
     """(two things that follow one another, in random order; the one that comes first) for at most `ORDERS` pairs."""
-    steps = [event for event in events(facts) if event.clause and not event.state]
-    pairs = [
-        (first.clause, then.clause)
-        for place, first in enumerate(steps)
-        for then in steps[place + 1 :]
-        if then.at_s - first.at_s >= APART and then.clause != first.clause
-    ]
+    pairs = ordered_pairs(facts)
     asked = [pairs[index] for index in rng.permutation(len(pairs))[:ORDERS]]
     return [((first, then) if rng.random() < 0.5 else (then, first), first) for first, then in asked]
 
@@ -142,9 +145,19 @@ def reasons(facts: Facts, label: str) -> list[str]:
 
 
 def question_tasks(
-    label: str | None, facts: Facts, seconds: float, rng: np.random.Generator, told: Sequence[str] = ()
+    label: str | None,
+    facts: Facts,
+    seconds: float,
+    rng: np.random.Generator,
+    told: Sequence[str] = (),
+    told_in_order: Sequence[str] = (),
 ) -> list[tuple[str, str]]:
-    """(prompt, answer) pairs about a clip: measured ones, order and reason, and whether it shows a named action."""
+    """(prompt, answer) pairs about a clip: measured ones, order and reason, and whether it shows a named action.
+
+    Args:
+        told: facts that stand in the prompts.
+        told_in_order: stands in the prompts of questions about order instead.
+    """
     pairs = list(questions(facts, rng))
     for (one, other), first in order_questions(facts, rng):
         pairs.append((prompts.ORDER.format(one=one, other=other), first))
@@ -157,7 +170,10 @@ def question_tasks(
         asked = label if yes else others[int(rng.integers(len(others)))]
         pairs.append((f"is this the action {asked} ?", "yes" if yes else "no"))
         pairs.append(("what is the person doing ?", f"the person {PHRASES[label]} ."))
-    return [(prompts.ask_prompt(seconds, question, told), answer) for question, answer in pairs]
+    return [
+        (prompts.ask_prompt(seconds, question, told_in_order if prompts.asks_order(question) else told), answer)
+        for question, answer in pairs
+    ]
 
 
 def mirrored_task(task: tuple[str, str]) -> tuple[str, str]:

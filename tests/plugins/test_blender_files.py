@@ -88,7 +88,9 @@ def test_sidecars_are_those_of_annotate(worker: Worker, model: str, tmp_path: Pa
         assert list(mine) == list(its) and mine["joints"] == its["joints"]
         assert mine["label"]["text"] == its["label"]["text"] and mine["label"]["known"] == its["label"]["known"]
         assert mine["label"]["score"] == pytest.approx(its["label"]["score"], abs=0.02)
-        assert [row["text"] for row in mine["alternatives"]] == [row["text"] for row in its["alternatives"]]
+        # A straight walk turns left as little as right, so the two may change places.
+        scores, its_scores = ({row["text"]: row["score"] for row in rows["alternatives"]} for rows in (mine, its))
+        assert scores == pytest.approx(its_scores, abs=0.02)
         assert mine["caption"] == its["caption"] and len(mine["segments"]) == len(its["segments"])
         for part, same in zip(mine["segments"], its["segments"], strict=True):
             assert list(part) == list(same)

@@ -153,7 +153,8 @@ def answer_of(model: SkeletonLLM, clip: LabelledClip, question: Question) -> str
     if question.choices is None:
         return model.ask(clip.person, question.text)
     prompt = partial(prompts.ask_prompt, question=question.text)
-    return model.write(Subject.of(clip.person), prompt, choices=list(question.choices))
+    in_order = prompts.asks_order(question.text)
+    return model.write(Subject.of(clip.person), prompt, choices=list(question.choices), in_order=in_order)
 
 
 def is_right(question: Question, said: str) -> bool:

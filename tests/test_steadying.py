@@ -55,22 +55,29 @@ def test_jitter_is_measured_and_mostly_gone(action: str, sigma: float) -> None:
     assert (smooth.topology, smooth.fps, smooth.name) == (noisy.topology, noisy.fps, noisy.name)
 
 
-def windows_of(noisy: Keypoints) -> dict[str, int]:
-    """Joint → the window whose Savitzky-Golay filter it got."""
-    smooth, found = steadied(noisy).positions, {}
-    for joint, name in enumerate(noisy.topology.names):
-        for window in WINDOWS:
-            filtered = savgol_filter(noisy.positions[:, joint], window, 3, axis=0, mode="interp")
-            if np.allclose(filtered, smooth[:, joint], atol=1e-10):
-                found[name] = window
-    return found
+def test_a_movement_is_shrunk_and_smoothed_as_published() -> None:
+    start, frames = clip().positions[0], 90
+    away = np.random.default_rng(2).normal(size=start.shape)
+    turning = np.sin(np.arange(frames) / 9)
+    noisy = jittering(replace(clip(), positions=start + turning[:, None, None] * away), 0.05)
+    flat, smooth = (person.positions.reshape(frames, -1) for person in (noisy, steadied(noisy)))
+    smooth = smooth - smooth.mean(0)
+    assert np.linalg.matrix_rank(smooth, tol=1e-6) == 1, "one movement, and no noise beside it"
+    times, sizes, poses = np.linalg.svd(flat - flat.mean(0))
+    course = smooth @ poses[0]
+    filtered = [savgol_filter(times[:, 0] * sizes[0], window, 3, mode="interp") for window in WINDOWS]
+    best = max(filtered, key=lambda one: np.corrcoef(course, one)[0, 1])
+    # Gavish and Donoho's equation for squared error: of y = size / (noise · √longer side), √((y² - β - 1)² - 4β) / y is left.
+    beta, y = frames / flat.shape[1], sizes[0] / (noise_of(noisy.positions) * np.sqrt(flat.shape[1]))
+    left = np.sqrt((y**2 - beta - 1) ** 2 - 4 * beta) / y**2
+    np.testing.assert_allclose(course, (best - best.mean()) * left, atol=1e-9)
 
 
-def test_each_joint_gets_the_filter_of_savitzky_and_golay() -> None:
-    noisy = jittering(clip("forward punch"), 0.02)
-    windows = windows_of(noisy)
-    assert len(windows) == len(noisy.topology)
-    assert windows["RightHand"] < windows["RightFoot"], "what moves fast is smoothed less"
+def test_noise_about_a_body_that_does_not_move_is_gone() -> None:
+    still = replace(clip(), positions=np.repeat(clip().positions[:1], 100, axis=0))
+    smooth = steadied(jittering(still, 0.05))
+    assert np.ptp(smooth.positions, axis=0).max() < 1e-9
+    assert error(smooth, still) < 1.5 * 0.05 / np.sqrt(100)
 
 
 def test_gaps_stay_gaps() -> None:

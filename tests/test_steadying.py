@@ -55,22 +55,29 @@ def test_jitter_is_measured_and_mostly_gone(action: str, sigma: float) -> None:
     assert (smooth.topology, smooth.fps, smooth.name) == (noisy.topology, noisy.fps, noisy.name)
 
 
-def test_a_movement_is_shrunk_and_smoothed_as_published() -> None:
+def window_of(slowness: float) -> int:
+    """The window that a body gets that swings as a whole; checks that it is smoothed as published."""
     start, frames = clip().positions[0], 90
     away = np.random.default_rng(2).normal(size=start.shape)
-    turning = np.sin(np.arange(frames) / 9)
+    turning = np.sin(np.arange(frames) / slowness)
     noisy = jittering(replace(clip(), positions=start + turning[:, None, None] * away), 0.05)
     flat, smooth = (person.positions.reshape(frames, -1) for person in (noisy, steadied(noisy)))
     smooth = smooth - smooth.mean(0)
     assert np.linalg.matrix_rank(smooth, tol=1e-6) == 1, "one movement, and no noise beside it"
     times, sizes, poses = np.linalg.svd(flat - flat.mean(0))
     course = smooth @ poses[0]
-    filtered = [savgol_filter(times[:, 0] * sizes[0], window, 3, mode="interp") for window in WINDOWS]
-    best = max(filtered, key=lambda one: np.corrcoef(course, one)[0, 1])
+    filtered = {window: savgol_filter(times[:, 0] * sizes[0], window, 3, mode="interp") for window in WINDOWS}
+    found = max(filtered, key=lambda window: np.corrcoef(course, filtered[window])[0, 1])
+    best = filtered[found]
     # Gavish and Donoho's equation for squared error: of y = size / (noise · √longer side), √((y² - β - 1)² - 4β) / y is left.
     beta, y = frames / flat.shape[1], sizes[0] / (noise_of(noisy.positions) * np.sqrt(flat.shape[1]))
     left = np.sqrt((y**2 - beta - 1) ** 2 - 4 * beta) / y**2
     np.testing.assert_allclose(course, (best - best.mean()) * left, atol=1e-9)
+    return found
+
+
+def test_a_movement_is_shrunk_and_smoothed_as_published_the_less_the_faster_it_is() -> None:
+    assert window_of(2) < window_of(6) < window_of(18)
 
 
 def test_noise_about_a_body_that_does_not_move_is_gone() -> None:

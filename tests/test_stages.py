@@ -22,9 +22,9 @@ from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.model.checkpoint import load_checkpoint
 from skeletonllm_core.motion.facts import mirrored_text
-from skeletonllm_core.motion.wording import Event, telling_events
+from skeletonllm_core.motion.wording import Event, steps, telling_events
 from skeletonllm_core.pipeline import load_model
-from skeletonllm_core.train import draws, tasks, trainer
+from skeletonllm_core.train import draws, trainer
 from skeletonllm_core.train.draws import Sources, choice_task, draw_sample, leaked, yes_no_tasks
 from skeletonllm_core.train.evaluation.scores import pictures_alone
 from skeletonllm_core.train.items import items_of, procedural_clips
@@ -450,7 +450,7 @@ def test_facts_of_one_moment_stand_in_one_order_for_both_sides() -> None:
 
 def test_questions_about_order_are_told_what_happens_when() -> None:
     clips = [clip for clip in procedural_clips(140, 0) if clip.label in ("cartwheel", "sit down", "throw")]
-    item = next(item for item in items_of(clips, 0) if ordered_pairs(item.views[0].facts))
+    item = next(item for item in items_of(clips, 0) if ordered_pairs(steps(item.views[0].facts)))
     stage = replace(PUBLISHED["warm-up"], tasks={"question": 1.0})
     read = 0
     for seed in range(40):
@@ -466,10 +466,33 @@ def test_questions_about_order_are_told_what_happens_when() -> None:
     assert read > 10, "asked often, always with the steps in the prompt"
 
 
-def test_what_happens_again_is_asked_for_by_its_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    again = [Event(at, "wave", 1.0, clause, clause) for at, clause in ((0.2, "waves"), (1.0, "jumps"), (2.0, "waves"))]
-    monkeypatch.setattr(tasks, "steps", lambda _: again)
-    assert ordered_pairs(None) == [("waves", "jumps")]
+def happening(*moments: tuple[float, str]) -> tuple[Event, ...]:
+    return tuple(Event(at, clause, 1.0, clause, clause) for at, clause in moments)
+
+
+def test_what_happens_again_is_asked_for_by_its_first_time() -> None:
+    assert ordered_pairs(happening((0.2, "waves"), (1.0, "jumps"), (2.0, "waves"))) == [("waves", "jumps")]
+
+
+def test_some_questions_can_only_be_answered_by_reading(items) -> None:
+    stage = replace(PUBLISHED["warm-up"], tasks={"question": 1.0})
+    others = happening((0.5, "waves"), (1.5, "jumps"), (1.7, "kneels"))
+    sources = Sources((), orders=(others,))
+    first, asked = set(), 0
+    for seed in range(60):
+        (task,) = draw_sample(items[0], 4, stage, sources, np.random.default_rng(seed), 0.5).tasks
+        found = re.fullmatch(r"[\d.]+ seconds \. (.+ s) \. what comes first , (.+) or (.+) \?", task[1])
+        if found and "waves" in found[1]:
+            told = {step.rsplit(" at ", 1)[0]: step.rsplit(" at ", 1)[1] for step in found[1].split(" , ")}
+            assert sorted(told) == ["jumps", "kneels", "waves"]
+            assert sorted(told.values()) == ["0.5 s", "1.5 s", "1.7 s"]
+            assert told[task[2]] == "0.5 s" and told[(set(found.groups()[1:]) - {task[2]}).pop()] != "0.5 s"
+            first.add(task[2])
+            asked += 1
+    assert 10 < asked < 40
+    assert first == {"waves", "jumps", "kneels"}, "whatever the clip shows"
+    without = draw_sample(items[0], 4, stage, replace(sources, orders=()), np.random.default_rng(0), 0.5)
+    assert "kneels" not in without.tasks[0][1]
 
 
 @pytest.mark.parametrize(

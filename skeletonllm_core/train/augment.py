@@ -157,10 +157,11 @@ def with_other_limbs(seen: Samples, body: Prepared, spread: float, rng: np.rando
 def with_other_manner(seen: Samples, body: Prepared, rng: np.random.Generator) -> Samples:
     """The same action by somebody who moves less or more, stoops, or keeps the knees bent.
 
-    In the body's own heading at each moment: movements are scaled about the mean pose by 0.65 to 1.25, and the path with
-    them; what the hips carry leans forward by up to 35 degrees; the legs get up to 8 % shorter by bending the knees.
+    In the body's own heading at each moment: movements are scaled about the mean pose by 0.5 to 1.25, those of the legs
+    (and with them the path) apart from those of the rest; what the hips carry leans forward by up to 35 degrees; the legs
+    get up to 8 % shorter by bending the knees.
     """
-    amplitude = np.float32(np.exp(rng.uniform(np.log(0.65), np.log(1.25))))
+    stride, reach = np.exp(rng.uniform(np.log(0.5), np.log(1.25), 2)).astype(np.float32)
     lean = float(np.clip(rng.normal(0.12, 0.18), -0.1, 0.6))
     bend = max(float(rng.uniform(-0.08, 0.08)), 0.0)
     flat = np.concatenate([seen.positions.reshape(-1, *seen.positions.shape[2:]), seen.start[None]])
@@ -169,11 +170,11 @@ def with_other_manner(seen: Samples, body: Prepared, rng: np.random.Generator) -
     pose = _turned(flat - centre[:, None], -heading)
     known = np.isfinite(pose[:-1])
     mean = np.where(known, pose[:-1], 0).sum(0) / np.maximum(known.sum(0), 1)
-    pose = mean + amplitude * (pose - mean)
-    middle = centre[:-1].mean(0)
-    path = middle + amplitude * (centre - middle)
-
     legs = np.array([part in _LEG_PARTS for part in body.parts])
+    pose = mean + np.where(legs, stride, reach)[:, None] * (pose - mean)
+    middle = centre[:-1].mean(0)
+    path = middle + stride * (centre - middle)
+
     upper, height = pose[:, ~legs], path[:, 1:2]
     cos, sin = np.float32(np.cos(lean)), np.float32(np.sin(lean))
     y, z = upper[..., 1].copy(), upper[..., 2].copy()

@@ -13,13 +13,13 @@ from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
 from skeletonllm_core.motion.canonical import CanonicalFrames
 from skeletonllm_core.motion.facts import Facts, mirrored_text
-from skeletonllm_core.motion.wording import steps, telling_events
+from skeletonllm_core.motion.wording import Event, steps, telling_events
 from skeletonllm_core.train.augment import Augmentation, varied_frames
 from skeletonllm_core.train.items import Item
 from skeletonllm_core.train.negatives import same_action, unseen_wordings
 from skeletonllm_core.train.recipe import Recipe
 from skeletonllm_core.train.stages import Stage
-from skeletonllm_core.train.tasks import PHRASES, caption_task, label_task, mirrored_task, question_tasks
+from skeletonllm_core.train.tasks import PHRASES, caption_task, label_task, mirrored_task, question_tasks, reading_task
 
 MEASURED = Augmentation(crop=1.0, tempo=0.0, style=0.0)
 """How clips vary whose moments and distances are told: nothing that a rationale states may change."""
@@ -43,12 +43,14 @@ class Sources:
         neighbours: label → its hard negatives.
         rationales: (name of a clip, index of its view) → text.
         unseen: labels that must not occur, in every wording.
+        orders: what happens in clips in which something clearly comes after something else.
     """
 
     labels: tuple[str, ...]
     neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rationales: Mapping[tuple[str, int], str] = field(default_factory=dict)
     unseen: frozenset[str] = frozenset()
+    orders: tuple[tuple[Event, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,9 @@ LACKING_SHARE = 0.15
 ORDER_SHARE = 0.8
 """Share of the questions about the order of two events, of a clip that has such events; few have."""
 
+READING_SHARE = 0.4
+"""Share of the questions that only what the prompt tells answers, and not the pictures, so that it is read."""
+
 KEPT = 0.85
 """Share of the measured facts that a prompt of training tells, so that none is relied on alone."""
 
@@ -181,11 +186,10 @@ def draw_sample(
     if "question" in wanted:
         # A few frames hardly show what comes first, so a model that is told facts always reads it there.
         told_in_order = prompts.told_steps(steps(view.facts), mirror=mirror) if facts else ()
-        pairs = [
-            pair
-            for pair in question_tasks(named, view.facts, seconds, rng, told, told_in_order)
-            if not leaked(*pair, sources.unseen)
-        ]
+        pairs = question_tasks(named, view.facts, seconds, rng, told, told_in_order)
+        if facts and sources.orders and rng.random() < READING_SHARE:
+            pairs = [reading_task(sources.orders[int(rng.integers(len(sources.orders)))], seconds, rng)]
+        pairs = [pair for pair in pairs if not leaked(*pair, sources.unseen)]
         about_order = [pair for pair in pairs if prompts.ORDER.split("{")[0] in pair[0]]
         if about_order and rng.random() < ORDER_SHARE:
             pairs = about_order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -11,7 +12,7 @@ from skeletonllm_core.model import prompts
 from skeletonllm_core.model.lexicon import match
 from skeletonllm_core.motion.facts import Facts, caption_clauses, mirrored_text, questions
 from skeletonllm_core.motion.reasoning import speaking_for
-from skeletonllm_core.motion.wording import events, steps
+from skeletonllm_core.motion.wording import Event, events, steps
 
 # A source's wording → the wording that is learned, where they differ.
 _RENAMED = {
@@ -124,19 +125,33 @@ ORDERS = 4
 """Pairs of events whose order is among the questions of a clip; few clips have any, so those ask it often."""
 
 
-def ordered_pairs(facts: Facts) -> list[tuple[str, str]]:
+def ordered_pairs(happens: Sequence[Event]) -> list[tuple[str, str]]:
     """Every two things of a clip that clearly follow one another, the earlier one first."""
     begun: dict[str, float] = {}
-    for event in steps(facts):
+    for event in happens:
         begun.setdefault(event.clause, event.at_s)
     return [(first, then) for first, then in permutations(begun, 2) if begun[then] - begun[first] >= APART]
 
 
-def order_questions(facts: Facts, rng: np.random.Generator) -> list[tuple[tuple[str, str], str]]:
+def order_questions(happens: Sequence[Event], rng: np.random.Generator) -> list[tuple[tuple[str, str], str]]:
     """(two things that follow one another, in random order; the one that comes first) for at most `ORDERS` pairs."""
-    pairs = ordered_pairs(facts)
+    pairs = ordered_pairs(happens)
     asked = [pairs[index] for index in rng.permutation(len(pairs))[:ORDERS]]
     return [((first, then) if rng.random() < 0.5 else (then, first), first) for first, then in asked]
+
+
+def reading_task(happens: Sequence[Event], seconds: float, rng: np.random.Generator) -> tuple[str, str]:
+    """A question about order that the prompt alone answers: it tells the things of some clip at one another's times.
+
+    Args:
+        happens: of which two or more follow one another.
+    """
+    while True:
+        clauses = rng.permutation([event.clause for event in happens])
+        told = [replace(event, clause=str(clause)) for event, clause in zip(happens, clauses, strict=True)]
+        for (one, other), first in order_questions(told, rng):
+            question = prompts.ORDER.format(one=one, other=other)
+            return prompts.ask_prompt(seconds, question, prompts.told_steps(told)), first
 
 
 def reasons(facts: Facts, label: str) -> list[str]:
@@ -159,7 +174,7 @@ def question_tasks(
         told_in_order: stands in the prompts of questions about order instead.
     """
     pairs = list(questions(facts, rng))
-    for (one, other), first in order_questions(facts, rng):
+    for (one, other), first in order_questions(steps(facts), rng):
         pairs.append((prompts.ORDER.format(one=one, other=other), first))
     if label:
         speaking = reasons(facts, label)

@@ -20,6 +20,7 @@ from skeletonllm_core.model.embedded import EmbeddedModel
 from skeletonllm_core.model.tiny import TinyConfig, TinySkeletonLM
 from skeletonllm_core.model.words import word_tokenizer
 from skeletonllm_core.motion.facts import mirrored_text
+from skeletonllm_core.motion.wording import steps
 from skeletonllm_core.pipeline import load_model
 from skeletonllm_core.render.renderer import SkeletonRenderer
 from skeletonllm_core.train.appearances import set_appearance
@@ -41,7 +42,7 @@ from skeletonllm_core.train.negatives import (
 )
 from skeletonllm_core.train.recipe import Recipe, decisive
 from skeletonllm_core.train.stages import Stage
-from skeletonllm_core.train.tasks import learned_label
+from skeletonllm_core.train.tasks import learned_label, ordered_pairs
 from skeletonllm_core.train.teacher import teach, teacher_named
 from skeletonllm_core.train.vocabulary import with_words
 
@@ -253,7 +254,9 @@ class Run:
     def sources(self, stage: Stage, folder: Path, start: Checkpoint | None) -> Sources:
         """What the stage's tasks are made from; mined or written once, and read again when the run is gone on with."""
         unseen = unseen_wordings(self.unseen)
-        sources = Sources(self.labels, unseen=unseen)
+        happening = (tuple(steps(view.facts)) for item in self.items for view in item.views)
+        orders = tuple(one for one in happening if ordered_pairs(one))
+        sources = Sources(self.labels, unseen=unseen, orders=orders)
         if "yes_no" in stage.tasks and start is not None:
             path = folder / "negatives.json"
             if not path.is_file() and self.accelerator.is_main_process:

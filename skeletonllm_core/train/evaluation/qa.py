@@ -13,7 +13,7 @@ import numpy as np
 from skeletonllm_core.model import prompts
 from skeletonllm_core.motion.facts import Facts, caption_clauses, measure, mirrored_text, questions
 from skeletonllm_core.motion.facts_questions import PHRASINGS
-from skeletonllm_core.motion.wording import events
+from skeletonllm_core.motion.wording import events, steps
 from skeletonllm_core.pipeline import LONGEST_VIEW, SkeletonLLM, Subject
 from skeletonllm_core.train.corpus import LabelledClip
 from skeletonllm_core.train.evaluation.clips import Request, material
@@ -128,7 +128,7 @@ def asked_about(clip: LabelledClip, facts: Facts, pool: Sequence[str], rng: np.r
 
 def _before(facts: Facts, rng: np.random.Generator) -> Iterator[Question]:
     """What comes first, of two events that follow one another."""
-    for (one, other), first in order_questions(facts, rng):
+    for (one, other), first in order_questions(steps(facts), rng):
         yield Question("before", prompts.ORDER.format(one=one, other=other), first, (one, other))
 
 

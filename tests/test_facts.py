@@ -127,6 +127,23 @@ class TestTravel:
         answers = asked(facts)
         assert answers["gait"] == "running" and answers["pace"] == "fast" and answers["jump"] == "no"
 
+    @pytest.mark.parametrize(("rise", "gait"), [(0.04, "run"), (-0.04, "walk")])
+    def test_who_shuffles_runs_where_the_hips_are_low_over_the_standing_leg(self, rise: float, gait: str) -> None:
+        figure = walking(12, length=0.5, step_s=0.36)
+        level, feet = figure.at, figure.feet
+
+        def hips(t: float) -> tuple[float, float, float]:
+            x, height, z = level(t)
+            apart = abs(feet["left"](t)[2] - feet["right"](t)[2]) / 0.5
+            return (x, height + rise * (apart - 0.5), z)
+
+        figure.at = hips
+        facts = measure(figure.clip(5.0))
+        assert facts.flight == 0.0 and facts.swinging < 0.2 and facts.mean_speed < 1.4
+        assert facts.cadence == pytest.approx(60 / 0.36, rel=0.05)
+        assert facts.gait == gait
+        assert caption_clauses(facts)[0] == f"{gait}s forward"
+
     def test_steps_on_the_spot(self) -> None:
         figure = Figure()
         figure.feet = {

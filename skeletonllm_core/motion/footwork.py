@@ -13,6 +13,9 @@ from skeletonllm_core.motion.tracks import RATE, Tracks, runs, smoothed, speed, 
 SIDES = ("left", "right")
 GRAVITY = 9.81
 
+STRIDE = 0.25
+"""What changes more slowly than this (Gaussian) is not part of a stride [s]."""
+
 
 @dataclass(frozen=True)
 class Jump:
@@ -61,6 +64,8 @@ class Footwork:
         cadence: steps a minute, None with fewer than three steps.
         swinging: share of the time in which both feet move at once, in [0, 1]: small in a walk, large in a run.
         striding: the feet pass each other to the front and back by turns.
+        bounce: whether the hips are high when the feet are far apart (1), as in a run, or when they pass each other (-1),
+            as in a walk, whose standing leg is stretched; None where that cannot be told.
         on_the_spot: the steps go up and down by turns and lead nowhere.
     """
 
@@ -70,6 +75,7 @@ class Footwork:
     cadence: float | None = None
     swinging: float | None = None
     striding: bool = False
+    bounce: float | None = None
     on_the_spot: bool = False
 
 
@@ -165,6 +171,23 @@ def _cadence(plants: list[Plant]) -> float | None:
     return 60.0 * (len(plants) - 1) / (plants[-1].at_s - plants[0].at_s)
 
 
+def _bounce(body: Tracks, ahead: np.ndarray) -> float | None:
+    """Correlation of the height of the hips with how far the feet are apart to the front and back, both without what is
+    slower than a stride.
+
+    It tells the bouncing gaits from the vaulting one also where a run never leaves the ground (Cavagna, Heglund and Taylor
+    1977, "Mechanical work in terrestrial locomotion").
+
+    Args:
+        ahead: (n,) how far the left foot is before the right one [m].
+    """
+    if body.hips is None:
+        return None
+    apart, high = (values - smoothed(values, STRIDE * RATE) for values in (np.abs(ahead), body.hips[:, 1]))
+    spread = float(np.sqrt((apart**2).mean() * (high**2).mean()))
+    return float((apart * high).mean()) / spread if spread > 1e-6 * body.height**2 else None
+
+
 def footwork(body: Tracks) -> Footwork:
     """Steps and flights of both feet; all None without both feet or from a single frame."""
     clear = {side: body.clearance(side) for side in SIDES}
@@ -180,12 +203,14 @@ def footwork(body: Tracks) -> Footwork:
         treads = _treads(body)
         on_the_spot = len(treads) >= 4 and (_cadence(treads) or 0.0) > 90
         plants = treads if on_the_spot else plants
-    striding = False
+    striding, bounce = False, None
     if body.axes is not None:
         ahead = ((body.at[BodyPart.LEFT_FOOT] - body.at[BodyPart.RIGHT_FOOT]) * body.axes[1]).sum(1)
         striding = len(turning_points(ahead, 0.2 * body.height)) >= 2 and ahead.min() < 0 < ahead.max()
+        bounce = _bounce(body, ahead)
     swinging = float((moving["left"] & moving["right"]).mean())
-    return Footwork(tuple(plants), jumps, float(flying.mean()), _cadence(plants), swinging, striding, on_the_spot)
+    flight = float(flying.mean())
+    return Footwork(tuple(plants), jumps, flight, _cadence(plants), swinging, striding, bounce, on_the_spot)
 
 
 def kicks(body: Tracks, side: str) -> tuple[Kick, ...] | None:

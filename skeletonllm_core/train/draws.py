@@ -19,7 +19,15 @@ from skeletonllm_core.train.items import Item
 from skeletonllm_core.train.negatives import same_action, unseen_wordings
 from skeletonllm_core.train.recipe import Recipe
 from skeletonllm_core.train.stages import Stage
-from skeletonllm_core.train.tasks import PHRASES, caption_task, label_task, mirrored_task, question_tasks, reading_task
+from skeletonllm_core.train.tasks import (
+    PHRASES,
+    caption_task,
+    label_task,
+    mirrored_task,
+    question_tasks,
+    reading_task,
+    reasons,
+)
 
 MEASURED = Augmentation(crop=1.0, tempo=0.0, style=0.0)
 """How clips vary whose moments and distances are told: nothing that a rationale states may change."""
@@ -112,7 +120,9 @@ class Draws(Dataset):
         for source in rng.choice(self._names, stage.batch, p=self._shares):
             group = self.groups[source]
             item = group[int(rng.integers(len(group)))]
-            samples.append(draw_sample(item, self.frames, stage, self.sources, rng, self.facts))
+            misled = self.facts and "label" in stage.tasks and rng.random() < OTHER_SHOWN_SHARE
+            shown = group[int(rng.integers(len(group)))] if misled else None
+            samples.append(draw_sample(item, self.frames, stage, self.sources, rng, self.facts, shown))
         return Batch(seed, samples)
 
 
@@ -145,17 +155,27 @@ ORDER_SHARE = 0.8
 READING_SHARE = 0.4
 """Share of the questions that only what the prompt tells answers, and not the pictures, so that it is read."""
 
+OTHER_SHOWN_SHARE = 0.15
+"""Share of the clips asked for their action from what is told alone: the pictures show another clip."""
+
 KEPT = 0.85
 """Share of the measured facts that a prompt of training tells, so that none is relied on alone."""
 
 
 def draw_sample(
-    item: Item, frames: int, stage: Stage, sources: Sources, rng: np.random.Generator, facts: float = 0.0
+    item: Item,
+    frames: int,
+    stage: Stage,
+    sources: Sources,
+    rng: np.random.Generator,
+    facts: float = 0.0,
+    shown: Item | None = None,
 ) -> Sample:
     """A varied view of a clip and the stage's tasks about it; in stage 0 a caption or a question, not both.
 
     Args:
         facts: share of the clips whose prompts tell the measured facts.
+        shown: a clip to show instead where the facts speak for the label; only the action is asked then.
 
     Raises:
         SkeletonLLMError: an unseen label stands in a task.
@@ -178,6 +198,11 @@ def draw_sample(
     label, seconds = item.label, scene.seconds
     named = label if label in PHRASES else None
     told = told_facts(view.facts, mirror, rng) if facts and rng.random() < facts and not lacking else ()
+    if shown and label and reasons(view.facts, label):
+        other = shown.views[int(rng.integers(len(shown.views)))]
+        scene = varied_frames(shown.body, (other.start, other.end), frames, Augmentation(), mirror, rng)
+        told = prompts.told_facts(telling_events(view.facts), mirror=mirror)
+        wanted = {"label"}  # Everything told, its seconds too, is of the clip that is asked about.
     tasks: list[tuple[str, str, str]] = []
     if label and "label" in wanted:
         tasks.append(("label", *label_task(label, seconds, told)))

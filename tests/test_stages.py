@@ -25,7 +25,15 @@ from skeletonllm_core.motion.facts import mirrored_text
 from skeletonllm_core.motion.wording import Event, steps, telling_events
 from skeletonllm_core.pipeline import load_model
 from skeletonllm_core.train import draws, trainer
-from skeletonllm_core.train.draws import Draws, Sources, choice_task, draw_sample, leaked, yes_no_tasks
+from skeletonllm_core.train.draws import (
+    Draws,
+    Sources,
+    choice_task,
+    draw_sample,
+    leaked,
+    views_decided_by_facts,
+    yes_no_tasks,
+)
 from skeletonllm_core.train.evaluation.scores import pictures_alone
 from skeletonllm_core.train.items import items_of, procedural_clips
 from skeletonllm_core.train.negatives import same_action
@@ -501,27 +509,40 @@ def test_some_actions_can_only_be_told_by_reading(items) -> None:
     kick = replace(kick, views=(replace(kick.views[0], end=0.4),))
     stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0, "caption": 1.0, "question": 1.0})
     whole = [prompts.told_facts(telling_events(view.facts)) for view in runs.views]
+    decided = Sources((), decided=frozenset((runs.name, number) for number in range(len(runs.views))))
     for seed in range(20):
-        sample = draw_sample(runs, 4, stage, Sources(()), np.random.default_rng(seed), 0.5, shown=kick)
+        sample = draw_sample(runs, 4, stage, decided, np.random.default_rng(seed), 0.5, shown=kick)
         ((kind, prompt, answer),) = sample.tasks
         seconds, told = re.fullmatch(r"([\d.]+) seconds \. (.+) \. what is the action \?", prompt).groups()
         assert (kind, answer) == ("label", "run") and "running" in told and float(seconds) > 0.6
         told = told.split(" , ")
         assert told in whole or list(map(mirrored_text, told)) in whole, "nothing that is measured is left out"
         assert sample.scene.seconds < 0.6, "the moment of the kick"
-    silent = replace(runs, label="dash of nothing")
-    sample = draw_sample(silent, 4, stage, Sources(()), np.random.default_rng(0), 1.0, shown=kick)
-    assert sample.scene.seconds > 0.6, "nothing told speaks for the label"
+    sample = draw_sample(runs, 4, stage, Sources(()), np.random.default_rng(0), 1.0, shown=kick)
+    assert sample.scene.seconds > 0.6, "what is told does not decide"
+
+
+def test_what_is_told_decides_where_it_is_told_of_one_action() -> None:
+    clips = [clip for clip in procedural_clips(400, 0) if clip.label in ("run", "jog", "walk backward")]
+    items = items_of(clips, 0)
+    decided = views_decided_by_facts(items)
+    shares = {
+        label: np.mean([(item.name, number) in decided for item in items if item.label == label for number in (0, 1)])
+        for label in ("run", "jog", "walk backward")
+    }
+    assert shares["walk backward"] > 0.8 and shares["run"] == shares["jog"] == 0, "a run and a jog are told alike"
+    assert not views_decided_by_facts([item for item in items if item.label == "walk backward"][:2]), "too few to tell"
 
 
 def test_only_a_model_that_is_told_facts_is_shown_another_clip(tmp_path: Path, items) -> None:
     recipe = replace(read_recipe(recipe_file(tmp_path)), mix={"procedural": 1.0})
     stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0}, batch=200)
+    decided = Sources((), decided=frozenset((item.name, number) for item in items for number in range(2)))
     told = []
     for facts in (0.0, 1e-9):
-        batch = Draws(items, recipe, stage, frames=4, facts=facts, steps=1, sources=Sources(()))[0]
+        batch = Draws(items, recipe, stage, frames=4, facts=facts, steps=1, sources=decided)[0]
         told.append(sum("seconds . what" not in sample.tasks[0][1] for sample in batch.samples))
-    assert told[0] == 0 and 10 < told[1] < 50
+    assert told[0] == 0 and 15 < told[1] < 50
 
 
 @pytest.mark.parametrize(

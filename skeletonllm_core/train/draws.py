@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,15 +20,7 @@ from skeletonllm_core.train.items import Item
 from skeletonllm_core.train.negatives import same_action, unseen_wordings
 from skeletonllm_core.train.recipe import Recipe
 from skeletonllm_core.train.stages import Stage
-from skeletonllm_core.train.tasks import (
-    PHRASES,
-    caption_task,
-    label_task,
-    mirrored_task,
-    question_tasks,
-    reading_task,
-    reasons,
-)
+from skeletonllm_core.train.tasks import PHRASES, caption_task, label_task, mirrored_task, question_tasks, reading_task
 
 MEASURED = Augmentation(crop=1.0, tempo=0.0, style=0.0)
 """How clips vary whose moments and distances are told: nothing that a rationale states may change."""
@@ -52,6 +45,7 @@ class Sources:
         rationales: (name of a clip, index of its view) → text.
         unseen: labels that must not occur, in every wording.
         orders: what happens in clips in which something clearly comes after something else.
+        decided: (name of a clip, index of its view) whose action follows from what is told of it.
     """
 
     labels: tuple[str, ...]
@@ -59,6 +53,7 @@ class Sources:
     rationales: Mapping[tuple[str, int], str] = field(default_factory=dict)
     unseen: frozenset[str] = frozenset()
     orders: tuple[tuple[Event, ...], ...] = ()
+    decided: frozenset[tuple[str, int]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -156,7 +151,7 @@ READING_SHARE = 0.4
 """Share of the questions that only what the prompt tells answers, and not the pictures, so that it is read."""
 
 OTHER_SHOWN_SHARE = 0.15
-"""Share of the clips asked for their action from what is told alone: the pictures show another clip."""
+"""Share of the clips, of those whose facts decide on the action, that show another clip, so that what is told is believed."""
 
 KEPT = 0.85
 """Share of the measured facts that a prompt of training tells, so that none is relied on alone."""
@@ -175,7 +170,7 @@ def draw_sample(
 
     Args:
         facts: share of the clips whose prompts tell the measured facts.
-        shown: a clip to show instead where the facts speak for the label; only the action is asked then.
+        shown: a clip to show instead where the facts decide on the action; nothing else is asked then.
 
     Raises:
         SkeletonLLMError: an unseen label stands in a task.
@@ -198,7 +193,7 @@ def draw_sample(
     label, seconds = item.label, scene.seconds
     named = label if label in PHRASES else None
     told = told_facts(view.facts, mirror, rng) if facts and rng.random() < facts and not lacking else ()
-    if shown and label and reasons(view.facts, label):
+    if shown and (item.name, number) in sources.decided:
         other = shown.views[int(rng.integers(len(shown.views)))]
         scene = varied_frames(shown.body, (other.start, other.end), frames, Augmentation(), mirror, rng)
         told = prompts.told_facts(telling_events(view.facts), mirror=mirror)
@@ -236,6 +231,28 @@ def draw_sample(
         if found:
             raise SkeletonLLMError(f"the unseen label {min(found)!r} leaked into a task of the clip {item.name!r}")
     return Sample(scene, label, tasks)
+
+
+DECIDED = 0.95
+"""Share of the views that are told the same, numbers aside, that must show one action for the facts to decide on it."""
+
+DECIDED_VIEWS = 5
+"""How many such views there must be."""
+
+
+def views_decided_by_facts(items: Iterable[Item]) -> frozenset[tuple[str, int]]:
+    """(name of a clip, index of its view) whose action follows from what is told of it, among the clips of its source."""
+    alike: dict[tuple[str, ...], list[tuple[str, int, str]]] = {}
+    for item in items:
+        for number, view in enumerate(item.views if item.label else ()):
+            told = sorted(re.sub(r"[\d.]+", "#", event.text) for event in telling_events(view.facts))
+            alike.setdefault((item.source, *told), []).append((item.name, number, item.label or ""))
+    decided = set()
+    for views in alike.values():
+        label, count = Counter(label for *_, label in views).most_common(1)[0]
+        if len(views) >= DECIDED_VIEWS and count >= DECIDED * len(views):
+            decided |= {(name, number) for name, number, other in views if other == label}
+    return frozenset(decided)
 
 
 def told_facts(facts: Facts, mirror: bool, rng: np.random.Generator) -> list[str]:

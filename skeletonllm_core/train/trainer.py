@@ -26,7 +26,15 @@ from skeletonllm_core.render.renderer import SkeletonRenderer
 from skeletonllm_core.train.appearances import set_appearance
 from skeletonllm_core.train.calibrate import calibrate
 from skeletonllm_core.train.corpus import TRAIN, VALIDATION, LabelledClip, kind_of, read_corpus, unseen_labels
-from skeletonllm_core.train.draws import Draws, Sources, source_of, stage_texts, training_texts, without_unseen
+from skeletonllm_core.train.draws import (
+    Draws,
+    Sources,
+    source_of,
+    stage_texts,
+    training_texts,
+    views_decided_by_facts,
+    without_unseen,
+)
 from skeletonllm_core.train.items import Item, items_of, procedural_clips
 from skeletonllm_core.train.lessons import lessons_of
 from skeletonllm_core.train.loop import Learner, Log, processes_of, run_stage
@@ -256,7 +264,7 @@ class Run:
         unseen = unseen_wordings(self.unseen)
         happening = (tuple(steps(view.facts)) for item in self.items for view in item.views)
         orders = tuple(one for one in happening if ordered_pairs(one))
-        sources = Sources(self.labels, unseen=unseen, orders=orders)
+        sources = Sources(self.labels, unseen=unseen, orders=orders, decided=views_decided_by_facts(self.items))
         if "yes_no" in stage.tasks and start is not None:
             path = folder / "negatives.json"
             if not path.is_file() and self.accelerator.is_main_process:

@@ -46,6 +46,7 @@ class Sources:
         unseen: labels that must not occur, in every wording.
         orders: what happens in clips in which something clearly comes after something else.
         decided: (name of a clip, index of its view) whose action follows from what is told of it.
+        poorly_measured: sources whose facts rarely decide on an action.
     """
 
     labels: tuple[str, ...]
@@ -54,6 +55,7 @@ class Sources:
     unseen: frozenset[str] = frozenset()
     orders: tuple[tuple[Event, ...], ...] = ()
     decided: frozenset[tuple[str, int]] = frozenset()
+    poorly_measured: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,9 @@ class Draws(Dataset):
         for source in rng.choice(self._names, stage.batch, p=self._shares):
             group = self.groups[source]
             item = group[int(rng.integers(len(group)))]
-            misled = self.facts and "label" in stage.tasks and rng.random() < OTHER_SHOWN_SHARE
-            shown = group[int(rng.integers(len(group)))] if misled else None
-            samples.append(draw_sample(item, self.frames, stage, self.sources, rng, self.facts, shown))
+            joined = self.facts and "label" in stage.tasks and rng.random() < STRANGE_SHARE
+            strange = group[int(rng.integers(len(group)))] if joined else None
+            samples.append(draw_sample(item, self.frames, stage, self.sources, rng, self.facts, strange))
         return Batch(seed, samples)
 
 
@@ -150,8 +152,8 @@ ORDER_SHARE = 0.8
 READING_SHARE = 0.4
 """Share of the questions that only what the prompt tells answers, and not the pictures, so that it is read."""
 
-OTHER_SHOWN_SHARE = 0.15
-"""Share of the clips, of those whose facts decide on the action, that show another clip, so that what is told is believed."""
+STRANGE_SHARE = 0.15
+"""Share of the clips that are joined by another one, see `draw_sample`."""
 
 KEPT = 0.85
 """Share of the measured facts that a prompt of training tells, so that none is relied on alone."""
@@ -164,13 +166,15 @@ def draw_sample(
     sources: Sources,
     rng: np.random.Generator,
     facts: float = 0.0,
-    shown: Item | None = None,
+    strange: Item | None = None,
 ) -> Sample:
     """A varied view of a clip and the stage's tasks about it; in stage 0 a caption or a question, not both.
 
     Args:
         facts: share of the clips whose prompts tell the measured facts.
-        shown: a clip to show instead where the facts decide on the action; nothing else is asked then.
+        strange: another clip of the source. Where the facts decide on the action, it is shown instead, so that what is
+            told is believed; where the source is poorly measured, it is told of instead, so that what is seen is. Then
+            nothing but the action is asked.
 
     Raises:
         SkeletonLLMError: an unseen label stands in a task.
@@ -193,11 +197,14 @@ def draw_sample(
     label, seconds = item.label, scene.seconds
     named = label if label in PHRASES else None
     told = told_facts(view.facts, mirror, rng) if facts and rng.random() < facts and not lacking else ()
-    if shown and (item.name, number) in sources.decided:
-        other = shown.views[int(rng.integers(len(shown.views)))]
-        scene = varied_frames(shown.body, (other.start, other.end), frames, Augmentation(), mirror, rng)
-        told = prompts.told_facts(telling_events(view.facts), mirror=mirror)
-        wanted = {"label"}  # Everything told, its seconds too, is of the clip that is asked about.
+    if strange and ((item.name, number) in sources.decided or item.source in sources.poorly_measured):
+        other = strange.views[int(rng.integers(len(strange.views)))]
+        if item.source in sources.poorly_measured:
+            told = prompts.told_facts(telling_events(other.facts), mirror=mirror)
+        else:
+            scene = varied_frames(strange.body, (other.start, other.end), frames, Augmentation(), mirror, rng)
+            told = prompts.told_facts(telling_events(view.facts), mirror=mirror)
+        wanted = {"label"}
     tasks: list[tuple[str, str, str]] = []
     if label and "label" in wanted:
         tasks.append(("label", *label_task(label, seconds, told)))
@@ -239,20 +246,34 @@ DECIDED = 0.95
 DECIDED_VIEWS = 5
 """How many such views there must be."""
 
+POORLY_MEASURED = 1 / 3
+"""Of a source whose facts decide on a smaller share of its views, they are not believed at all."""
 
-def views_decided_by_facts(items: Iterable[Item]) -> frozenset[tuple[str, int]]:
-    """(name of a clip, index of its view) whose action follows from what is told of it, among the clips of its source."""
-    alike: dict[tuple[str, ...], list[tuple[str, int, str]]] = {}
+JUDGED_VIEWS = 100
+"""How many views a source must have to be judged so."""
+
+
+def trust_in_facts(items: Iterable[Item]) -> tuple[frozenset[tuple[str, int]], frozenset[str]]:
+    """`Sources.decided` and `Sources.poorly_measured`: what is told alike of one source's clips is counted by action."""
+    alike: dict[str, dict[tuple[str, ...], list[tuple[str, int, str]]]] = {}
     for item in items:
         for number, view in enumerate(item.views if item.label else ()):
-            told = sorted(re.sub(r"[\d.]+", "#", event.text) for event in telling_events(view.facts))
-            alike.setdefault((item.source, *told), []).append((item.name, number, item.label or ""))
-    decided = set()
-    for views in alike.values():
-        label, count = Counter(label for *_, label in views).most_common(1)[0]
-        if len(views) >= DECIDED_VIEWS and count >= DECIDED * len(views):
-            decided |= {(name, number) for name, number, other in views if other == label}
-    return frozenset(decided)
+            told = tuple(sorted(re.sub(r"[\d.]+", "#", event.text) for event in telling_events(view.facts)))
+            alike.setdefault(item.source, {}).setdefault(told, []).append((item.name, number, item.label or ""))
+    decided: set[tuple[str, int]] = set()
+    poor = set()
+    for source, groups in alike.items():
+        found = set()
+        for views in groups.values():
+            label, count = Counter(label for *_, label in views).most_common(1)[0]
+            if len(views) >= DECIDED_VIEWS and count >= DECIDED * len(views):
+                found |= {(name, number) for name, number, other in views if other == label}
+        total = sum(map(len, groups.values()))
+        if total >= JUDGED_VIEWS and len(found) < POORLY_MEASURED * total:
+            poor.add(source)
+        else:
+            decided |= found
+    return frozenset(decided), frozenset(poor)
 
 
 def told_facts(facts: Facts, mirror: bool, rng: np.random.Generator) -> list[str]:

@@ -32,7 +32,7 @@ from skeletonllm_core.train.draws import (
     source_of,
     stage_texts,
     training_texts,
-    views_decided_by_facts,
+    trust_in_facts,
     without_unseen,
 )
 from skeletonllm_core.train.items import Item, items_of, procedural_clips
@@ -264,7 +264,8 @@ class Run:
         unseen = unseen_wordings(self.unseen)
         happening = (tuple(steps(view.facts)) for item in self.items for view in item.views)
         orders = tuple(one for one in happening if ordered_pairs(one))
-        sources = Sources(self.labels, unseen=unseen, orders=orders, decided=views_decided_by_facts(self.items))
+        decided, poor = trust_in_facts(self.items)
+        sources = Sources(self.labels, unseen=unseen, orders=orders, decided=decided, poorly_measured=poor)
         if "yes_no" in stage.tasks and start is not None:
             path = folder / "negatives.json"
             if not path.is_file() and self.accelerator.is_main_process:

@@ -172,7 +172,7 @@ def draw_sample(
 
     Args:
         facts: share of the clips whose prompts tell the measured facts.
-        strange: another clip of the source. Where the facts decide on the action, it is shown instead, so that what is
+        strange: another clip of its entry of the mix. Where the facts decide on the action, it is shown instead, so that what is
             told is believed; where the source is poorly measured, it is told of instead, so that what is seen is. Then
             nothing but the action is asked.
 

@@ -532,6 +532,8 @@ def test_of_a_poorly_measured_source_the_pictures_are_believed(items) -> None:
         ((kind, prompt, answer),) = sample.tasks
         assert (kind, answer) == ("label", "run") and "kick" in prompt and "running" not in prompt
         assert sample.scene.seconds > 0.6
+    nameless = draw_sample(replace(runs, label=None), 4, stage, poor, np.random.default_rng(0), 0.5, strange=kick)
+    assert nameless.tasks and "kick" not in nameless.tasks[0][1], "it has no action to ask for"
 
 
 def test_what_is_told_decides_where_it_is_told_of_one_action() -> None:

@@ -197,7 +197,7 @@ def draw_sample(
     label, seconds = item.label, scene.seconds
     named = label if label in PHRASES else None
     told = told_facts(view.facts, mirror, rng) if facts and rng.random() < facts and not lacking else ()
-    if strange and ((item.name, number) in sources.decided or item.source in sources.poorly_measured):
+    if strange and label and ((item.name, number) in sources.decided or item.source in sources.poorly_measured):
         other = strange.views[int(rng.integers(len(strange.views)))]
         if item.source in sources.poorly_measured:
             told = prompts.told_facts(telling_events(other.facts), mirror=mirror)

@@ -65,14 +65,16 @@ bench: $(STAMP)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || [ $$? = 2 ]; done  # 2: not on this machine
 
 # The tables of docs/results.md and of the card of the model `free` from the shipped weights; the text around them stays.
-# RUNS names the runs of the ablation.
+# RUNS names the folder with the runs of the suites rigs and ablation.
 results: $(STAMP)
 	@test -n "$(DATA)" || { echo 'name the folder of the data: make results DATA=/path/to/packs' >&2; exit 1; }
 	@set -e; for suite in recognition transfer caption qa robustness calibration cost; do echo "== $$suite"; \
 	  $(BIN)/skeletonllm evaluate $$suite --data "$(DATA)" --into docs/results.md > /dev/null; done
 	$(BIN)/skeletonllm evaluate recognition --model free --data "$(DATA)" --into skeletonllm_core/model/free/README.md > /dev/null
-	@test -z "$(RUNS)" || $(BIN)/skeletonllm evaluate ablation --data "$(DATA)" --split validation --runs "$(RUNS)" \
-	  --recipe recipes/ablation.yaml --into docs/results.md > /dev/null
+	@test -z "$(RUNS)" || { $(BIN)/skeletonllm evaluate rigs --data "$(DATA)" --runs "$(RUNS)/rigs" --seeds 1 \
+	  --recipe recipes/rigs.yaml --into docs/results.md > /dev/null && \
+	  $(BIN)/skeletonllm evaluate ablation --data "$(DATA)" --split validation --runs "$(RUNS)/ablation" \
+	  --recipe recipes/ablation.yaml --into docs/results.md > /dev/null; }
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzzing

@@ -28,9 +28,9 @@ from skeletonllm_core.media import animated_webp, still_webp
 from skeletonllm_core.motion.facts import measure
 from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Clip, Person
+from skeletonllm_core.motion.repair import repaired
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.rig_file import RigFile, read_rig
-from skeletonllm_core.motion.steadying import steadied
 from skeletonllm_core.report import Row, report_page
 from skeletonllm_core.sidecar import SCHEMA, is_locked, read_sidecar, summary
 from skeletonllm_core.threads import one_thread
@@ -364,7 +364,7 @@ class Annotator:
             said = self.model.caption([person])
             document["caption"], facts = said.caption, said.facts
         else:
-            facts = tuple(measure(steadied(unmirrored(person, rig))).sentences())
+            facts = tuple(measure(repaired(unmirrored(person, rig))).sentences())
         if "segments" in self.options.tasks:
             document["segments"] = [
                 {

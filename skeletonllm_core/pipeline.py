@@ -47,8 +47,8 @@ from skeletonllm_core.motion.canonical import (
 from skeletonllm_core.motion.facts import explain, measure, mirrored_text
 from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Person
+from skeletonllm_core.motion.repair import repaired
 from skeletonllm_core.motion.rig import map_rig
-from skeletonllm_core.motion.steadying import steadied
 from skeletonllm_core.motion.wording import steps, telling_events
 
 LONGEST_VIEW = 8.0
@@ -75,9 +75,9 @@ class Subject:
 
     @classmethod
     def of(cls, person: Person) -> Subject:
-        """The person, without jitter and prepared."""
-        steady = steadied(person)
-        return cls(steady, prepare([steady])[0])
+        """The person, without jitter and short gaps, and prepared."""
+        mended = repaired(person)
+        return cls(mended, prepare([mended])[0])
 
     @property
     def seconds(self) -> float:
@@ -230,7 +230,7 @@ class SkeletonLLM:
             frames: T; the model's own when None.
             frame_indices: these frames of the source instead.
         """
-        people = [steadied(person) for person in _people(persons, least=1)]
+        people = [repaired(person) for person in _people(persons, least=1)]
         scene = canonical_frames(people, frames or self.model.frames, frame_indices=frame_indices)
         return self.renderer(scene, size=size)
 

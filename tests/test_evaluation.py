@@ -252,6 +252,28 @@ def test_the_ablation_trains_what_is_missing_and_compares_seed_by_seed(judged: S
         evaluate("ablation", Request(judged, limit=2))
 
 
+def test_of_a_held_out_rig_family_nothing_is_learned(judged: SkeletonLLM, few: Path, tmp_path: Path) -> None:
+    recipe, runs = tmp_path / "r.yaml", tmp_path / "runs"
+    recipe.write_text(RECIPE.split("stages:")[0] + "facts: 0.5\nmix: {alpha: 0.4, beta: 0.3, procedural: 0.3}\n")
+    request = Request(judged, few, limit=4, runs=runs, recipe=recipe, steps=2, seeds=1)
+    said: list[str] = []
+    (table,) = evaluate("rigs", replace(request, say=said.append)).tables
+    assert column(table, "held out") == ["alpha"] * 8 + ["beta"] * 8
+    assert set(column(table, "method")) == BASELINES | {"model, seed 0", "model, seed 0, pictures alone", "chance"}
+    assert [text for text in said if text.startswith("training")] == [
+        "training: without alpha, seed 0",
+        "training: without beta, seed 0",
+    ]
+    told = [text for text in said if "clips to train on" in text]
+    assert "alpha" not in told[0] and "beta 8" in told[0] and "alpha 8" in told[1] and "beta" not in told[1]
+    assert load_model(str(runs / "without-beta-0" / "checkpoint")).facts
+    assert evaluate("rigs", replace(request, steps=None)).tables[0].rows == table.rows
+    with pytest.raises(SkeletonLLMError, match="holds no run of this comparison"):
+        evaluate("rigs", replace(request, steps=None, runs=tmp_path / "none"))
+    with pytest.raises(SkeletonLLMError, match="name the folder of their clips with --data"):
+        evaluate("rigs", replace(request, data=None))
+
+
 @pytest.mark.parametrize("name", [NO_MOTION, FIXED, STICK_FIGURE])
 def test_a_fixed_appearance_does_not_go_with_a_start(tmp_path: Path, name: str) -> None:
     from skeletonllm_core.train.recipe import read_recipe

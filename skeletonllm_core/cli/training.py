@@ -35,10 +35,12 @@ def train(recipe: Path) -> None:
 @click.option("--limit", type=click.IntRange(0), help="Clips of each source; 0: all. Default: what the suite needs.")
 @click.option("-o", "--out", type=PATH, metavar="DIR", help="Also write SUITE.md and SUITE.json into this folder.")
 @click.option("--into", type=PATH, metavar="FILE.md", help="Also put the tables between their marks in this file.")
-@click.option("--runs", type=PATH, metavar="DIR", help="ablation: the folder of its runs.")
-@click.option("--recipe", type=PATH, metavar="RECIPE.yaml", help="ablation: what the runs change one thing of.")
-@click.option("--steps", type=click.IntRange(1), help="ablation: train the missing runs, with so many steps.")
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="ablation: runs of each kind.")
+@click.option("--runs", type=PATH, metavar="DIR", help="rigs, ablation: the folder of their runs.")
+@click.option("--recipe", type=PATH, metavar="RECIPE.yaml", help="rigs, ablation: what the runs change one thing of.")
+@click.option("--steps", type=click.IntRange(1), help="rigs, ablation: train the missing runs, with so many steps.")
+@click.option(
+    "--seeds", default=3, show_default=True, type=click.IntRange(1), help="rigs, ablation: runs of each kind."
+)
 @with_model
 @as_json
 def evaluate(

@@ -24,6 +24,9 @@ SMOOTHING_S = 0.04
 MAX_GAP_S = 0.5
 """A body part that is missing for longer than this at a stretch is not measured at all."""
 
+MOST_GONE = 2 / 3
+"""Nor is one that is missing in a larger share of the frames."""
+
 FAR_M = 1e5
 """A coordinate beyond this is a broken value, no place."""
 
@@ -275,7 +278,7 @@ def _bridged(positions: np.ndarray, missing: np.ndarray, fps: float) -> tuple[np
     for part in np.flatnonzero(missing.any(axis=0)):
         gone = missing[:, part]
         longest = max(end - start for start, end in runs(gone))
-        if longest > longest_gap or gone.mean() > 0.3:
+        if longest > longest_gap or gone.mean() > MOST_GONE:
             known[part] = False
             continue
         for axis in range(3):

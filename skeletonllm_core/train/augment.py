@@ -46,7 +46,6 @@ class Augmentation:
         tempo: standard deviation of the logarithm of the tempo.
         style: probability that a clip is acted in another manner: smaller or larger movements, stooped, knees bent.
         missing: probability that a clip has joints missing now and then.
-        lacking: share of all joints that may be lacking throughout.
     """
 
     rig: float = 0.3
@@ -54,10 +53,9 @@ class Augmentation:
     noise: float = 0.015
     yaw: float = 0.25
     crop: float = 0.8
-    tempo: float = 0.2
+    tempo: float = 0.35
     style: float = 0.5
     missing: float = 0.1
-    lacking: float = 0.0
 
 
 def varied_frames(
@@ -91,8 +89,6 @@ def varied_frames(
     times = np.clip(times + rng.uniform(-0.5, 0.5) * keep / frames, 0, None)
     if rng.random() < amount.rig:
         body = without_optional_joints(body, rng)
-    if amount.lacking:
-        body = without_joints(body, rng.random(len(body.parts)) < rng.uniform(0, amount.lacking))
     seen = sample(body, times, start=start, pace=pace)
     if rng.random() < amount.style:
         seen = with_other_manner(seen, body, rng)
@@ -134,6 +130,12 @@ def without_joints(body: Prepared, gone: np.ndarray) -> Prepared:
     parents[body.bones[:, 1]] = body.bones[:, 0]
     parts = tuple(body.parts[joint] for joint in kept)
     return Prepared(positions, drawn_bones(parents, kept), parts, body.fps, body.scale)
+
+
+def in_place(body: Prepared) -> Prepared:
+    """The clip with its hips kept over one spot of the ground, as animators make the loops of a gait."""
+    path = body.pelvis[:, None] * np.array([1, 0, 1], np.float32)
+    return replace(body, positions=body.positions - path + path[:1])
 
 
 def with_other_limbs(seen: Samples, body: Prepared, spread: float, rng: np.random.Generator) -> Samples:

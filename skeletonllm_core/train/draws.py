@@ -12,11 +12,11 @@ from torch.utils.data import Dataset
 
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model import prompts
-from skeletonllm_core.motion.canonical import CanonicalFrames
+from skeletonllm_core.motion.canonical import CanonicalFrames, Prepared
 from skeletonllm_core.motion.facts import Facts, mirrored_text
 from skeletonllm_core.motion.wording import Event, steps, telling_events
-from skeletonllm_core.train.augment import Augmentation, varied_frames
-from skeletonllm_core.train.items import Item
+from skeletonllm_core.train.augment import Augmentation, in_place, varied_frames, without_joints
+from skeletonllm_core.train.items import Item, View, facts_of
 from skeletonllm_core.train.negatives import same_action, unseen_wordings
 from skeletonllm_core.train.recipe import Recipe
 from skeletonllm_core.train.stages import Stage
@@ -140,11 +140,21 @@ def usable_views(item: Item, stage: Stage, sources: Sources) -> list[int]:
     return views
 
 
-LACKING = Augmentation(lacking=0.6)
-"""How clips of a poor recording vary. Only the action is asked of them: a limb that an answer speaks of may be lacking."""
+LACKING_SHARE = 0.25
+"""Share of the clips that lack joints throughout, as poor recordings do. What is told of them is what can still be measured;
+only the action is asked of them: a limb that an answer speaks of may be lacking."""
 
-LACKING_SHARE = 0.15
-"""Share of the clips that are shown so."""
+MOST_LACKING = 0.6
+"""Largest share of a clip's joints that is lacking."""
+
+LOOPS = frozenset({"walk", "run", "jog", "jogging", "march", "stealthy walk", "zombie walk", "crouch walk", "crawl"})
+"""Gaits that animators also make in place, as loops of a few steps, and that are called the same then."""
+
+LOOP_SHARE = 0.25
+"""Share of the clips of such a gait that are shown so; only the action is asked of them too."""
+
+LOOP_SECONDS = (0.6, 2.0)
+"""How long such a loop is [s]."""
 
 ORDER_SHARE = 0.8
 """Share of the questions about the order of two events, of a clip that has such events; few have."""
@@ -188,18 +198,23 @@ def draw_sample(
     amount = varied if rng.random() < 0.9 else None
     wanted = set(stage.tasks)
     asked = wanted & {"label", "choice", "yes_no"}
-    lacking = bool(item.label and asked and rng.random() < LACKING_SHARE)
-    if lacking:
-        amount, wanted = LACKING, asked
+    poor = item.source in sources.poorly_measured
+    if not (item.label and ((item.name, number) in sources.decided or poor)):
+        strange = None
+    body, shown = item.body, view
+    if item.label and asked and not strange:
+        body, shown = recorded_otherwise(item, view, rng)
+        if shown is not view:
+            amount, wanted = Augmentation(), asked
     if {"caption", "question"} <= wanted:
         wanted.discard("question" if rng.random() < 0.4 else "caption")
-    scene = varied_frames(item.body, (view.start, view.end), frames, amount, mirror, rng)
+    scene = varied_frames(body, (shown.start, shown.end), frames, amount, mirror, rng)
     label, seconds = item.label, scene.seconds
     named = label if label in PHRASES else None
-    told = told_facts(view.facts, mirror, rng) if facts and rng.random() < facts and not lacking else ()
-    if strange and label and ((item.name, number) in sources.decided or item.source in sources.poorly_measured):
+    told = told_facts(shown.facts, mirror, rng) if facts and rng.random() < facts else ()
+    if strange:
         other = strange.views[int(rng.integers(len(strange.views)))]
-        if item.source in sources.poorly_measured:
+        if poor:
             told = prompts.told_facts(telling_events(other.facts), mirror=mirror)
         else:
             scene = varied_frames(strange.body, (other.start, other.end), frames, Augmentation(), mirror, rng)
@@ -238,6 +253,22 @@ def draw_sample(
         if found:
             raise SkeletonLLMError(f"the unseen label {min(found)!r} leaked into a task of the clip {item.name!r}")
     return Sample(scene, label, tasks)
+
+
+def recorded_otherwise(item: Item, view: View, rng: np.random.Generator) -> tuple[Prepared, View]:
+    """A body and the view of it: now and then without some of its joints, a gait as a loop in place, with what can be measured
+    then; mostly the same view of the same body.
+    """
+    body, start, end = item.body, view.start, view.end
+    lacking = rng.random() < LACKING_SHARE
+    looping = item.label in LOOPS and rng.random() < LOOP_SHARE
+    if looping:
+        body, seconds = in_place(body), float(rng.uniform(*LOOP_SECONDS))
+        start = float(rng.uniform(start, max(start, end - seconds)))
+        end = min(end, start + seconds)
+    if lacking:
+        body = without_joints(body, rng.random(len(body.parts)) < rng.uniform(0, MOST_LACKING))
+    return (body, View(start, end, facts_of(body, start, end))) if lacking or looping else (body, view)
 
 
 DECIDED = 0.95

@@ -9,8 +9,10 @@ import numpy as np
 
 from skeletonllm_core.motion.canonical import Prepared, prepare
 from skeletonllm_core.motion.facts import Facts, measure
+from skeletonllm_core.motion.motion import Keypoints
+from skeletonllm_core.motion.repair import repaired
 from skeletonllm_core.motion.rig import RigMap, map_rig
-from skeletonllm_core.motion.steadying import steadied
+from skeletonllm_core.motion.skeleton import Topology
 from skeletonllm_core.train.corpus import TRAIN, LabelledClip
 from skeletonllm_core.train.procedural import ACTIONS, RIGS, generate
 from skeletonllm_core.train.tasks import learned_label
@@ -63,10 +65,19 @@ def windows(seconds: float, rng: np.random.Generator) -> list[tuple[float, float
 
 def item_of(clip: LabelledClip, rig: RigMap | None, rng: np.random.Generator) -> Item:
     """Prepare one clip and measure its views."""
-    person = steadied(clip.person)
+    person = repaired(clip.person)
     rig = rig or map_rig(person.topology, person.joint_positions())
     views = tuple(View(start, end, measure(person, rig, start, end)) for start, end in windows(person.seconds, rng))
     return Item(prepare([person], [rig])[0], views, learned_label(clip.label), clip.source, clip.name)
+
+
+def facts_of(body: Prepared, start: float, end: float) -> Facts:
+    """What is measured of a body whose joints were changed after it was prepared, between two times [s]."""
+    count = len(body.parts)
+    loose = np.full(count, -1)
+    topology = Topology("prepared", tuple(map(str, range(count))), loose)
+    person = Keypoints(topology, body.positions / body.scale, body.fps)
+    return measure(person, RigMap(body.parts, np.ones(count, bool), loose), start, end)
 
 
 def items_of(clips: Iterable[LabelledClip], seed: int) -> list[Item]:

@@ -38,7 +38,7 @@ class Request:
         seed: of every draw and of the baselines.
         limit: at most so many clips of each source, drawn by the seed; None for all.
         say: told how it goes.
-        runs, recipe, steps, seeds: of `ablation`.
+        runs, recipe, steps, seeds: of `rigs` and `ablation`.
     """
 
     model: SkeletonLLM

@@ -29,7 +29,7 @@ def evaluate(suite: str, request: Request) -> Report:
     options += [f"--limit {request.limit}"] if request.limit is not None else ["--limit 0"]
     if request.data is not None:
         options = ["--data PACKS", f"--split {request.split}", *options]
-    if suite == "ablation":
+    if suite in ("rigs", "ablation"):
         options += [f"--recipe {request.recipe}", f"--runs {request.runs}", f"--seeds {request.seeds}"]
         options += [f"--steps {request.steps}"] if request.steps is not None else []
     settings = {

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 import skeletonllm_core as sk
 from skeletonllm_core.cli import cli
+from skeletonllm_core.model.lexicon import match
 from tests.plugins.ros2_bags import BEGIN, messages, write_states
 from tests.robots import ARM
 from tests.worker import Worker
@@ -137,7 +138,8 @@ def test_the_real_g1_in_a_sqlite3_bag(shared_data: Path, worker: Worker, tmp_pat
         spent: dict[str, float] = {}
         for one in inside:
             spent[one["label"]] = spent.get(one["label"], 0.0) + one["end_s"] - one["start_s"]
-        right += bool(spent) and max(spent, key=lambda one: spent[one]) == label
+        # Its 71 labels know a side kick beside the kick.
+        right += bool(spent) and match(label, max(spent, key=lambda one: spent[one])) >= 0.8
         assert all(one["end_s"] <= start + (span.stop - span.start) / 30 + 0.01 for one in inside), "ends with its take"
     assert right >= 3, body["segments"]
 

@@ -6,7 +6,7 @@ The data flow is the layout; the words of this map are the names of the folders 
 
     readers      plugins/mocap_io (found through `hooks.py` and `plugins.py`)
     Motion       motion/skeleton.py, motion/motion.py, motion/kinematics.py, motion/rig.py (which joint is which body part)
-    canonical    motion/steadying.py: without jitter; motion/canonical.py: metres, Y up, facing the camera, one body height,
+    canonical    motion/repair.py: without jitter and gaps; motion/canonical.py: metres, Y up, facing the camera, one body height,
                  exactly T frames
     render       render/: CanonicalFrames → Gaussians along bones → images (DrAction, differentiable)
     vision       model/vision.py: images → visual tokens

@@ -6,7 +6,7 @@ import numpy as np
 
 from skeletonllm_core.motion.motion import Keypoints, Person
 from skeletonllm_core.motion.steadying import steadied
-from skeletonllm_core.motion.tracks import MAX_GAP_S, runs
+from skeletonllm_core.motion.tracks import MAX_GAP_S, across_gaps, runs
 
 
 def repaired(person: Person) -> Person:
@@ -35,7 +35,6 @@ def bridged(person: Person) -> Person:
         return person
     positions = person.positions.copy()
     for joint, start, end in gaps:
-        before, after = positions[start - 1, joint], positions[end, joint]
-        share = np.arange(1, end - start + 1)[:, None] / (end - start + 1)
-        positions[start:end, joint] = before + share * (after - before)
+        around = slice(start - 1, end + 1)
+        positions[start:end, joint] = across_gaps(positions[around, joint], known[around, joint])[1:-1]
     return Keypoints(person.topology, positions, person.fps, person.name)

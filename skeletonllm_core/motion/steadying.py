@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from skeletonllm_core.motion.motion import Keypoints, Person
+from skeletonllm_core.motion.tracks import across_gaps
 
 LEAST = 0.004
 """Noise from which a clip is smoothed [lengths of the box around the body]: 0.8 cm of a standing body. Motion capture and
@@ -54,7 +55,7 @@ def _smoothed(positions: np.ndarray, sigma: float) -> np.ndarray:
     """(n, J, 3) positions without noise of standard deviation `sigma`."""
     known = np.isfinite(positions).all(-1)
     there = known.any(0)
-    paths = np.stack([_bridged(positions[:, joint], known[:, joint]) for joint in np.flatnonzero(there)], axis=1)
+    paths = np.stack([across_gaps(positions[:, joint], known[:, joint]) for joint in np.flatnonzero(there)], axis=1)
     flat = paths.reshape(len(paths), -1)
     mean = flat.mean(0)
     times, sizes, poses = np.linalg.svd(flat - mean, full_matrices=False)
@@ -66,12 +67,6 @@ def _smoothed(positions: np.ndarray, sigma: float) -> np.ndarray:
     smooth[:, there] = (mean + steady).reshape(paths.shape)
     smooth[~known] = np.nan
     return smooth
-
-
-def _bridged(path: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(n, 3) positions of a joint with straight lines across its gaps."""
-    frames = np.arange(len(path))
-    return np.stack([np.interp(frames, frames[known], path[known, axis]) for axis in range(3)], -1)
 
 
 def _shrunk(sizes: np.ndarray, shape: tuple[int, ...], sigma: float) -> np.ndarray:

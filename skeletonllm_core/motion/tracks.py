@@ -270,9 +270,19 @@ def path(points: np.ndarray) -> float:
     return float(_length(np.diff(points, axis=0)).sum())
 
 
+def across_gaps(path: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(n, 3) positions of a joint with straight lines across its gaps, the first and the last known place held at the ends.
+
+    Args:
+        path: (n, 3).
+        known: (n,) bool, some of them True.
+    """
+    frames = np.arange(len(path))
+    return np.stack([np.interp(frames, frames[known], path[known, axis]) for axis in range(3)], -1)
+
+
 def _bridged(positions: np.ndarray, missing: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
     """Positions with short gaps filled linearly, and (P,) which parts are then known."""
-    frames = np.arange(len(positions))
     known = np.ones(positions.shape[1], dtype=bool)
     longest_gap = max(1, round(MAX_GAP_S * fps)) if len(positions) > 1 else 0
     for part in np.flatnonzero(missing.any(axis=0)):
@@ -281,8 +291,7 @@ def _bridged(positions: np.ndarray, missing: np.ndarray, fps: float) -> tuple[np
         if longest > longest_gap or gone.mean() > MOST_GONE:
             known[part] = False
             continue
-        for axis in range(3):
-            positions[gone, part, axis] = np.interp(frames[gone], frames[~gone], positions[~gone, part, axis])
+        positions[gone, part] = across_gaps(positions[:, part], ~gone)[gone]
     return positions, known
 
 

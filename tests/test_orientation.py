@@ -98,7 +98,7 @@ def test_up_axis_and_height_of_the_bvh_files(shared_data: Path, family: str) -> 
         topology, positions, rest = read_bvh(path)
         rig = map_rig(topology, positions)
         assert infer_up_axis(positions, rest, rig) == ("z" if path.stem in ("dab", "jumping") else "y"), path.name
-        height = body_height(positions, topology, rig)
+        height = body_height(positions, rig)
         name, metres = infer_unit(height)
         if path.stem not in ("dab", "jumping"):
             expected = {"bandai_bvh": "cm", "cmu_cc_bvh": "cm", "cmu_mb_bvh": "cmu", "bvh_misc": "cmu"}[
@@ -114,7 +114,7 @@ def test_height_of_a_body_in_many_topologies() -> None:
     for body in BODIES.values():
         topology, positions = assembled(body, walker())
         for one in (topology, anonymous(topology)):
-            heights.append(body_height(positions * 100, topology, map_rig(one, positions)) / 100)
+            heights.append(body_height(positions * 100, map_rig(one, positions)) / 100)
     assert max(heights) / min(heights) < 1.08
     assert 1.55 < min(heights) <= max(heights) < 1.85
 
@@ -123,20 +123,20 @@ def test_height_does_not_depend_on_the_pose() -> None:
     tracks = walker()
     topology, positions = assembled(BODY, tracks)
     rig = map_rig(topology, positions)
-    standing = body_height(positions, topology, rig)
+    standing = body_height(positions, rig)
     crouched = {name: track.copy() for name, track in tracks.items()}
     # Fold the legs: the knees come up to the chest, bone lengths stay.
     for side in "lr":
         crouched[f"{side}_shin"] = crouched[f"{side}_thigh"] + [0, 0, 0.42]
         crouched[f"{side}_foot"] = crouched[f"{side}_shin"] - [0, 0.42, 0]
     folded = assembled(BODY, crouched)[1]
-    assert body_height(folded, topology, rig) == pytest.approx(standing, rel=0.01)
+    assert body_height(folded, rig) == pytest.approx(standing, rel=0.01)
 
 
 def test_height_of_real_bodies_is_the_same_in_every_clip(shared_data: Path) -> None:
     for pack in ("bandai2", "deepmimic_humanoid3d", "s2s_cmu"):
         heights = [
-            body_height(clip.positions, clip.topology, map_rig(clip.topology, clip.positions))
+            body_height(clip.positions, map_rig(clip.topology, clip.positions))
             for clip in pack_clips(shared_data, pack, most=30)
         ]
         assert max(heights) / min(heights) < 1.05
@@ -154,34 +154,34 @@ def test_height_of_real_bodies_is_the_same_in_every_clip(shared_data: Path) -> N
 def test_height_without_legs_or_arms(text: str, low: float, high: float) -> None:
     """The limb that is there is scaled up; a rig without known limbs has its extent for a height."""
     topology, positions = assembled(text, walker())
-    assert low < body_height(positions, topology, map_rig(topology, positions)) < high
+    assert low < body_height(positions, map_rig(topology, positions)) < high
 
 
 def test_height_where_half_of_the_joints_are_lacking() -> None:
     """Whatever segments are left tell it; most bodies keep one."""
     topology, positions = assembled(BODY, walker())
     rig = map_rig(topology, positions)
-    whole = body_height(positions, topology, rig)
+    whole = body_height(positions, rig)
     found = []
     for seed in range(40):
         poorer = positions.copy()
         poorer[:, np.random.default_rng(seed).permutation(len(topology))[: len(topology) // 2]] = np.nan
-        found.append(body_height(poorer, topology, rig) / whole)
+        found.append(body_height(poorer, rig) / whole)
     assert np.mean(np.abs(np.log(found)) < np.log(1.15)) > 0.8
 
 
 def test_height_of_nothing_is_zero() -> None:
     topology = tree("a > b")
     positions = np.full((4, 2, 3), np.nan)
-    assert body_height(positions, topology, map_rig(topology, positions)) == 0.0
-    assert body_height(positions, topology, RigMap((None, None), np.zeros(2, bool), topology.parents)) == 0.0
+    assert body_height(positions, map_rig(topology, positions)) == 0.0
+    assert body_height(positions, RigMap((None, None), np.zeros(2, bool), topology.parents)) == 0.0
 
 
 def test_height_with_gaps_and_one_leg() -> None:
     topology, positions = assembled("pelvis\n  l_thigh > l_shin > l_foot\n  spine1 > chest", walker())
     positions[::2] = np.nan
     rig = map_rig(topology, positions)
-    assert body_height(positions, topology, rig) == pytest.approx(0.84 / 0.491, rel=0.01)
+    assert body_height(positions, rig) == pytest.approx(0.84 / 0.491, rel=0.01)
 
 
 @pytest.mark.parametrize(

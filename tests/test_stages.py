@@ -430,6 +430,7 @@ def test_tasks_of_a_mirrored_clip_speak_of_the_other_side(items) -> None:
 
 def test_facts_stand_in_the_prompts_in_order_of_time(items, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draws, "LACKING_SHARE", 0)
+    monkeypatch.setattr(draws, "FIGURE_SHARE", 0)
     item = next(item for item in items if item.label == "wave left hand")
     stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0})
     known = [prompts.told_facts(telling_events(view.facts)) for view in item.views]
@@ -575,7 +576,8 @@ def test_a_question_about_order_is_told_from_others(question: str, about_order: 
     assert prompts.asks_order(question) is about_order
 
 
-def test_a_clip_that_lacks_joints_is_only_asked_for_its_action(items) -> None:
+def test_a_clip_that_lacks_joints_is_only_asked_for_its_action(items, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draws, "FIGURE_SHARE", 0)
     item = next(item for item in items if item.label == "wave left hand")
     stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0, "caption": 1.0, "question": 1.0})
     samples = [draw_sample(item, 4, stage, Sources(()), np.random.default_rng(seed), 1.0) for seed in range(80)]
@@ -601,8 +603,26 @@ def test_what_is_measured_of_a_prepared_body_is_what_is_measured_of_the_clip(ite
             assert again.sentences() == view.facts.sentences()
 
 
+def test_clips_are_also_acted_by_figures_out_of_proportion(items, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draws, "LACKING_SHARE", 0)
+    monkeypatch.setattr(draws, "FIGURE_SHARE", 1)
+    item = next(item for item in items if item.label == "kick")
+    stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0, "caption": 1.0})
+    told = set()
+    for seed in range(20):
+        figure, view = draws.recorded_otherwise(item, item.views[0], np.random.default_rng(seed))
+        assert (view.start, view.end) == (item.views[0].start, item.views[0].end)
+        assert view.facts.sentences() == facts_of(figure, view.start, view.end).sentences()
+        assert any("kicks" in sentence for sentence in view.facts.sentences())
+        told.add(view.facts.sentences())
+        sample = draw_sample(item, 4, stage, Sources(()), np.random.default_rng(seed), 1.0)
+        assert [kind for kind, _, _ in sample.tasks] == ["label"], "nothing is asked that holds of the other body alone"
+    assert len(told) > 10, "what is told is measured of each figure"
+
+
 def test_gaits_are_also_shown_as_loops_in_place(items, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draws, "LACKING_SHARE", 0)
+    monkeypatch.setattr(draws, "FIGURE_SHARE", 0)
     stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0, "caption": 1.0})
     for label, loops in (("run", True), ("kick", False)):
         item = next(item for item in items if item.label == label)

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from skeletonllm_core.errors import SkeletonLLMError
-from skeletonllm_core.motion.canonical import mirrored, moments, place, prepare, sample
+from skeletonllm_core.motion.canonical import Prepared, ground_height, mirrored, moments, place, prepare, sample
+from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.train import draws, trainer
 from skeletonllm_core.train.augment import (
     Augmentation,
+    of_other_proportions,
     varied_frames,
     with_other_manner,
     without_joints,
@@ -265,6 +267,43 @@ def test_bones_bridge_joints_that_are_lacking_and_the_body_stands_on_the_ground(
     assert len(poorer.bones) == len(poorer.parts) - 1, "still one tree"
     assert np.percentile(poorer.positions[..., 1].min(1), 5) == pytest.approx(0, abs=1e-5)
     assert without_joints(one, np.ones(len(one.parts), dtype=bool)) is one
+
+
+def test_a_body_that_lacks_joints_is_as_large_as_one_that_came_without_them() -> None:
+    clip = make_motion("walk", "cmu", seed=700_000).keypoints()
+    rig = map_rig(clip.topology, clip.positions)
+    lost = np.isin(np.arange(len(rig.parts)), [rig.joint_of(BodyPart.LEFT_SHIN), rig.joint_of(BodyPart.LEFT_UPPER_ARM)])
+    whole = prepare([clip], [rig])[0]
+    made = without_joints(whole, lost[rig.drawn])
+    positions = clip.positions.copy()
+    positions[:, lost] = np.nan
+    came_without = prepare([replace(clip, positions=positions)], [rig])[0]
+    assert made.parts == came_without.parts and made.bones.tolist() == came_without.bones.tolist()
+    assert made.scale == pytest.approx(came_without.scale, rel=1e-4) != pytest.approx(whole.scale, rel=1e-2)
+    np.testing.assert_allclose(np.diff(made.positions, axis=1), np.diff(came_without.positions, axis=1), atol=1e-3)
+
+
+def test_a_figure_out_of_proportion_moves_likewise_and_keeps_its_feet_on_the_ground() -> None:
+    one = body("walk")
+    foot, shin = one.parts.index(BodyPart.LEFT_FOOT), one.parts.index(BodyPart.LEFT_SHIN)
+    hand, elbow = one.parts.index(BodyPart.LEFT_HAND), one.parts.index(BodyPart.LEFT_FOREARM)
+
+    def bone(of: Prepared, start: int, end: int) -> np.ndarray:
+        return of.positions[:, end] - of.positions[:, start]
+
+    shares = []
+    for seed in range(40):
+        other = of_other_proportions(one, np.random.default_rng(seed))
+        assert other.parts == one.parts and np.isfinite(other.positions).all()
+        assert ground_height(other.positions) == pytest.approx(0, abs=1e-5)
+        standing = one.positions[:, foot, 1] < one.positions[:, foot, 1].min() + 0.02
+        assert np.ptp(other.positions[standing, foot, 1]) < 0.06, "the foot that stands does not float"
+        shares.append(np.linalg.norm(bone(other, shin, foot)[0]) / np.linalg.norm(bone(other, elbow, hand)[0]))
+        for start, end in ((shin, foot), (elbow, hand)):
+            before, after = bone(one, start, end), bone(other, start, end)
+            cosine = (before * after).sum(-1) / np.linalg.norm(before, axis=-1) / np.linalg.norm(after, axis=-1)
+            assert cosine.min() > 0.999, "every bone points where it did"
+    assert max(shares) > 3 * min(shares)
 
 
 def test_windows_cover_long_clips() -> None:

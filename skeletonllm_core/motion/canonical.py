@@ -148,9 +148,7 @@ def prepare(persons: Sequence[Person], rigs: Sequence[RigMap | None] | None = No
         rig or map_rig(person.topology, world)
         for person, world, rig in zip(persons, worlds, rigs or [None] * len(persons), strict=True)
     ]
-    heights = [
-        body_height(world, person.topology, rig) for person, world, rig in zip(persons, worlds, maps, strict=True)
-    ]
+    heights = [body_height(world, rig) for person, world, rig in zip(persons, worlds, maps, strict=True)]
     usable = [height for height in heights if np.isfinite(height) and height > 1e-9]
     scale = float(BODY_HEIGHT / np.median(usable)) if usable else 1.0
     # Positions are taken from the first known one before float32 loses them in far-away worlds.

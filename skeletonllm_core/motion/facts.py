@@ -369,7 +369,7 @@ def measure(person: Person, rig: RigMap | None = None, start: float = 0.0, end: 
     positions = person.positions
     if rig is None:
         rig = map_rig(person.topology, positions)
-    height = float(body_height(positions, person.topology, rig))
+    height = float(body_height(positions, rig))
     if not (np.isfinite(height) and height > 0):
         return Facts(seconds=person.seconds)
     body = tracks(person, rig, height, start, end)

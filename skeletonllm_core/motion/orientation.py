@@ -7,7 +7,7 @@ import numpy as np
 from skeletonllm_core.motion import rotation
 from skeletonllm_core.motion.motion import Keypoints, Motion, Person
 from skeletonllm_core.motion.rig import RigMap
-from skeletonllm_core.motion.skeleton import BodyPart, Skeleton, Topology
+from skeletonllm_core.motion.skeleton import BodyPart, Skeleton
 
 UNITS: tuple[tuple[str, float], ...] = (
     ("m", 1.0),
@@ -201,7 +201,7 @@ def _median_length(positions: np.ndarray, a: int, b: int) -> float:
     return float(np.median(span)) if len(span) else float("nan")
 
 
-def body_height(positions: np.ndarray, topology: Topology, rig: RigMap) -> float:
+def body_height(positions: np.ndarray, rig: RigMap) -> float:
     """Standing height of a body, whatever its pose, in the unit of the positions.
 
     Lengths of thigh and shin and the distance from hips to shoulders are compared with the shares of the standing
@@ -210,7 +210,6 @@ def body_height(positions: np.ndarray, topology: Topology, rig: RigMap) -> float
 
     Args:
         positions: (T, J, 3), NaN = missing.
-        topology: J joints.
         rig: which joint is which part.
 
     Returns:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skeletonllm_core.motion.canonical import (
+    BODY_HEIGHT,
     CanonicalFrames,
     Prepared,
     Samples,
@@ -20,6 +21,8 @@ from skeletonllm_core.motion.canonical import (
     sample,
     track,
 )
+from skeletonllm_core.motion.orientation import body_height
+from skeletonllm_core.motion.rig import RigMap
 from skeletonllm_core.motion.skeleton import BodyPart
 
 # Joints that other makers' rigs often lack; dropping one bridges the bones around it.
@@ -28,6 +31,17 @@ _OPTIONAL = frozenset(
     for part in BodyPart
     if part.value.endswith(("clavicle", "fingers", "toes", "hand", "foot")) or part in (BodyPart.SPINE, BodyPart.NECK)
 ) | {BodyPart.CHEST, BodyPart.HEAD}
+
+_FIGURES = {
+    ("shin", "foot"): (0.4, 1.3),
+    ("spine", "chest", "neck"): (0.6, 1.6),
+    ("forearm", "hand"): (0.6, 1.6),
+    ("head",): (0.7, 3.0),
+    ("clavicle", "upper_arm", "thigh"): (0.7, 1.8),
+    ("fingers", "toes"): (0.6, 2.0),
+}
+"""Bones of figures that animators draw, by the parts they lead to (the upper leg to the shin): those that are longer or shorter
+together, and from how many to how many times as long."""
 
 _LEG_PARTS = frozenset(part for part in BodyPart if part.value.endswith(("thigh", "shin", "foot", "toes")))
 _KNEES = frozenset({BodyPart.LEFT_SHIN, BodyPart.RIGHT_SHIN})
@@ -123,13 +137,10 @@ def without_joints(body: Prepared, gone: np.ndarray) -> Prepared:
     kept = np.flatnonzero(~gone)
     if len(kept) < 2:
         return body
-    positions = body.positions[:, kept]
-    if np.isfinite(positions[..., 1]).any():
-        positions[..., 1] -= ground_height(positions)
     parents = np.full(len(body.parts), -1)
     parents[body.bones[:, 1]] = body.bones[:, 0]
     parts = tuple(body.parts[joint] for joint in kept)
-    return Prepared(positions, drawn_bones(parents, kept), parts, body.fps, body.scale)
+    return resized(replace(body, positions=body.positions[:, kept], bones=drawn_bones(parents, kept), parts=parts))
 
 
 def in_place(body: Prepared) -> Prepared:
@@ -138,22 +149,65 @@ def in_place(body: Prepared) -> Prepared:
     return replace(body, positions=body.positions - path + path[:1])
 
 
+def of_other_proportions(body: Prepared, rng: np.random.Generator) -> Prepared:
+    """The same movements by a figure out of proportion, such as animators draw; strides and jumps go with the legs."""
+    drawn = [(kinds, float(np.exp(rng.uniform(*np.log(limits))))) for kinds, limits in _FIGURES.items()]
+    factor = {kind: stretch for kinds, stretch in drawn for kind in kinds}
+    stretches = np.array([factor.get(kind, 1.0) for kind in _kinds(body)])
+    moved = _stretched(body.positions, body.bones, stretches) + (factor["shin"] - 1) * body.pelvis[:, None]
+    return resized(replace(body, positions=moved))
+
+
+def resized(body: Prepared) -> Prepared:
+    """A body whose joints were changed after it was prepared: again as large as all others, and standing on the ground."""
+    height = body_height(body.positions, loose_rig(body))
+    factor = BODY_HEIGHT / height if np.isfinite(height) and height > 1e-9 else 1.0
+    positions = (body.positions * factor).astype(np.float32)
+    if np.isfinite(positions[..., 1]).any():
+        positions[..., 1] -= ground_height(positions)
+    return replace(body, positions=positions, scale=body.scale * factor)
+
+
+def loose_rig(body: Prepared) -> RigMap:
+    """Which joint of a prepared body is which part, every joint by itself."""
+    count = len(body.parts)
+    return RigMap(body.parts, np.ones(count, bool), np.full(count, -1))
+
+
 def with_other_limbs(seen: Samples, body: Prepared, spread: float, rng: np.random.Generator) -> Samples:
-    """The same poses on a body of other proportions, standing on the same ground."""
+    """The same poses on a body of slightly other proportions, standing on the same ground."""
     factor: dict[str, float] = {}
     whole = rng.normal(0, spread / 2)
+    stretches = []
+    for kind in _kinds(body):
+        if kind not in factor:
+            factor[kind] = rng.normal(0, spread)
+        stretches.append(np.exp(whole + factor[kind] + rng.normal(0, spread / 6)))
     positions = np.concatenate([seen.positions.reshape(-1, *seen.positions.shape[2:]), seen.start[None]])
-    moved = positions.copy()
-    for parent, child in body.bones:
-        part = body.parts[child] or body.parts[parent]
-        key = part.value.removeprefix("left_").removeprefix("right_") if part else str(child)
-        if key not in factor:
-            factor[key] = rng.normal(0, spread)
-        stretch = np.exp(whole + factor[key] + rng.normal(0, spread / 6))
-        moved[:, child] = moved[:, parent] + stretch * (positions[:, child] - positions[:, parent])
+    moved = _stretched(positions, body.bones, np.array(stretches))
     lowest = np.nanmin(positions[..., 1]) if np.isfinite(positions).any() else 0.0
     moved[..., 1] += lowest - (np.nanmin(moved[..., 1]) if np.isfinite(moved).any() else 0.0)
     return replace(seen, positions=moved[:-1].reshape(seen.positions.shape).astype(np.float32), start=moved[-1])
+
+
+def _kinds(body: Prepared) -> list[str]:
+    """What each bone belongs to: the part it leads to, or else comes from, without its side."""
+    kinds = []
+    for parent, child in body.bones:
+        part = body.parts[child] or body.parts[parent]
+        kinds.append(part.value.removeprefix("left_").removeprefix("right_") if part else str(child))
+    return kinds
+
+
+def _stretched(positions: np.ndarray, bones: np.ndarray, stretches: np.ndarray) -> np.ndarray:
+    """(n, J, 3) poses whose bones are so many times as long; joints that hang from no other one stay where they are."""
+    moved = positions.copy()
+    left = {int(child): (int(parent), stretch) for (parent, child), stretch in zip(bones, stretches, strict=True)}
+    while left:
+        for child in [child for child, (parent, _) in left.items() if parent not in left]:
+            parent, stretch = left.pop(child)
+            moved[:, child] = moved[:, parent] + stretch * (positions[:, child] - positions[:, parent])
+    return moved
 
 
 def with_other_manner(seen: Samples, body: Prepared, rng: np.random.Generator) -> Samples:

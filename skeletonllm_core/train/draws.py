@@ -15,7 +15,7 @@ from skeletonllm_core.model import prompts
 from skeletonllm_core.motion.canonical import CanonicalFrames, Prepared
 from skeletonllm_core.motion.facts import Facts, mirrored_text
 from skeletonllm_core.motion.wording import Event, steps, telling_events
-from skeletonllm_core.train.augment import Augmentation, in_place, varied_frames, without_joints
+from skeletonllm_core.train.augment import Augmentation, in_place, of_other_proportions, varied_frames, without_joints
 from skeletonllm_core.train.items import Item, View, facts_of
 from skeletonllm_core.train.negatives import same_action, unseen_wordings
 from skeletonllm_core.train.recipe import Recipe
@@ -144,8 +144,11 @@ LACKING_SHARE = 0.25
 """Share of the clips that lack joints throughout, as poor recordings do. What is told of them is what can still be measured;
 only the action is asked of them: a limb that an answer speaks of may be lacking."""
 
-MOST_LACKING = 0.6
+MOST_LACKING = 0.7
 """Largest share of a clip's joints that is lacking."""
+
+FIGURE_SHARE = 0.2
+"""Share of the clips that are acted by a figure out of proportion, with what is measured of it; only the action is asked then."""
 
 LOOPS = frozenset({"walk", "run", "jog", "jogging", "march", "stealthy walk", "zombie walk", "crouch walk", "crawl"})
 """Gaits that animators also make in place, as loops of a few steps, and that are called the same then."""
@@ -256,19 +259,22 @@ def draw_sample(
 
 
 def recorded_otherwise(item: Item, view: View, rng: np.random.Generator) -> tuple[Prepared, View]:
-    """A body and the view of it: now and then without some of its joints, a gait as a loop in place, with what can be measured
-    then; mostly the same view of the same body.
+    """A body and the view of it: now and then a figure out of proportion, without some of its joints, a gait as a loop in place,
+    with what can be measured then; mostly the same view of the same body.
     """
     body, start, end = item.body, view.start, view.end
+    figure = rng.random() < FIGURE_SHARE
     lacking = rng.random() < LACKING_SHARE
     looping = item.label in LOOPS and rng.random() < LOOP_SHARE
+    if figure:
+        body = of_other_proportions(body, rng)
     if looping:
         body, seconds = in_place(body), float(rng.uniform(*LOOP_SECONDS))
         start = float(rng.uniform(start, max(start, end - seconds)))
         end = min(end, start + seconds)
     if lacking:
         body = without_joints(body, rng.random(len(body.parts)) < rng.uniform(0, MOST_LACKING))
-    return (body, View(start, end, facts_of(body, start, end))) if lacking or looping else (body, view)
+    return (body, View(start, end, facts_of(body, start, end))) if body is not item.body else (body, view)
 
 
 DECIDED = 0.95

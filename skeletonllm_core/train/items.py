@@ -13,6 +13,7 @@ from skeletonllm_core.motion.motion import Keypoints
 from skeletonllm_core.motion.repair import repaired
 from skeletonllm_core.motion.rig import RigMap, map_rig
 from skeletonllm_core.motion.skeleton import Topology
+from skeletonllm_core.train.augment import loose_rig
 from skeletonllm_core.train.corpus import TRAIN, LabelledClip
 from skeletonllm_core.train.procedural import ACTIONS, RIGS, generate
 from skeletonllm_core.train.tasks import learned_label
@@ -73,11 +74,9 @@ def item_of(clip: LabelledClip, rig: RigMap | None, rng: np.random.Generator) ->
 
 def facts_of(body: Prepared, start: float, end: float) -> Facts:
     """What is measured of a body whose joints were changed after it was prepared, between two times [s]."""
-    count = len(body.parts)
-    loose = np.full(count, -1)
-    topology = Topology("prepared", tuple(map(str, range(count))), loose)
-    person = Keypoints(topology, body.positions / body.scale, body.fps)
-    return measure(person, RigMap(body.parts, np.ones(count, bool), loose), start, end)
+    rig = loose_rig(body)
+    topology = Topology("prepared", tuple(map(str, range(len(body.parts)))), rig.parents)
+    return measure(Keypoints(topology, body.positions / body.scale, body.fps), rig, start, end)
 
 
 def items_of(clips: Iterable[LabelledClip], seed: int) -> list[Item]:

@@ -51,7 +51,7 @@ def test_a_real_file_is_what_unpickling_gives(shared_data: Path) -> None:
     np.testing.assert_allclose(person.joint_positions(), expected, atol=1e-5)
     rig = map_rig(person.topology, person.joint_positions())
     assert not rig.warnings and any("confirmed by" in line for line in rig.report)
-    assert 1.5 < body_height(person.joint_positions(), person.topology, rig) < 1.9
+    assert 1.5 < body_height(person.joint_positions(), rig) < 1.9
 
 
 def test_global_rotations_become_local_ones(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def clip(folder: Path, value: Any, name: str = "clip.json", format: str | None =
 def upright(person: sk.Motion | sk.Keypoints) -> dict[str, np.ndarray]:
     """Checks that this is a body of human size that faces +Z; its joints in the first frame."""
     rig = map_rig(person.topology, person.joint_positions())
-    assert body_height(person.joint_positions(), person.topology, rig) == pytest.approx(1.7, rel=1e-6)
+    assert body_height(person.joint_positions(), rig) == pytest.approx(1.7, rel=1e-6)
     found = {part: person.joint_positions()[0, joint] for part, joint in rig.primary().items()}
     assert found[P.LEFT_SHIN][0] > found[P.RIGHT_SHIN][0] and found[P.LEFT_HAND][0] > found[P.RIGHT_HAND][0]
     assert found[P.HEAD][1] > found[P.LEFT_THIGH][1] > found[P.LEFT_SHIN][1] > found[P.LEFT_FOOT][1] - 1e-9

@@ -40,7 +40,7 @@ def test_known_sets_become_bodies(people: Callable, title: str, joints: int, met
     assert len(person.topology) == joints + len(labels)
     rig = map_rig(person.topology, person.positions)
     assert not rig.warnings and int(rig.drawn.sum()) == joints
-    assert 1.55 < body_height(person.positions * metre, person.topology, rig) < 1.85
+    assert 1.55 < body_height(person.positions * metre, rig) < 1.85
     found = {part: person.topology.names[joint] for part, joint in rig.primary().items()}
     assert found[P.LEFT_SHIN] == "left_knee" and found[P.RIGHT_HAND] == "right_wrist" and found[P.HEAD] == "head"
     left, right = (

@@ -36,7 +36,7 @@ def test_a_body_at_rest_stands_upright(tmp_path: Path) -> None:
     found = clip(tmp_path, made_files.mot(columns(pelvis_ty=0.94)))
     (person,) = found.persons
     rig = map_rig(person.topology, person.joint_positions())
-    assert 1.6 < body_height(person.joint_positions(), person.topology, rig) < 1.8
+    assert 1.6 < body_height(person.joint_positions(), rig) < 1.8
     place = dict(zip(person.topology.names, person.joint_positions()[0], strict=True))
     assert place["head"][1] > 1.4 and abs(place["foot_r"][1]) < 0.1 and place["toes_r"][0] > place["foot_r"][0] + 0.1
     assert place["humerus_r"][2] > 0.1 > -0.1 > place["humerus_l"][2] and place["hand_r"][1] < 1.0

@@ -41,7 +41,7 @@ def placed_together(
     body = max(takes[0][1], key=lambda person: len(person.topology))
     positions = some_positions(body)
     rig = map_rig(body.topology, positions)
-    height = body_height(positions, body.topology, rig) * metres
+    height = body_height(positions, rig) * metres
     wrong = height > 0 and not _SHORTEST <= height <= _TALLEST and all(part in rig.primary() for part in _HUMAN)
     if wrong:
         raw = height / metres

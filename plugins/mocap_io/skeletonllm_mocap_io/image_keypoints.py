@@ -147,7 +147,7 @@ def _pixel(persons: Sequence[np.ndarray], topology: Topology) -> float:
     heights = []
     for points in persons:
         flat = np.concatenate([points, 0 * points[..., :1]], axis=-1)
-        heights.append(body_height(flat, topology, map_rig(topology, flat)))
+        heights.append(body_height(flat, map_rig(topology, flat)))
     known = [height for height in heights if np.isfinite(height) and height > 0]
     return STANDING_HEIGHT / float(np.median(known)) if known else 1.0
 

@@ -54,7 +54,7 @@ def placed(
         if judged_axis is None:
             judged_axis = infer_up_axis(positions, _rest_positions(body), rig)
         if judged_unit is None:
-            height = body_height(positions, body.topology, rig)
+            height = body_height(positions, rig)
             if not (np.isfinite(height) and height > 0):
                 judged_unit = ("m", 1.0)
                 notes.append("The skeleton has no size, so its unit could not be worked out; metres are assumed.")

@@ -75,7 +75,7 @@ def noise(metres: float) -> Change:
 
     def change(person: Keypoints, rng: np.random.Generator) -> Keypoints:
         rig = map_rig(person.topology, person.positions)
-        height = body_height(person.positions, person.topology, rig)
+        height = body_height(person.positions, rig)
         sigma = metres * (height / BODY_HEIGHT if np.isfinite(height) else 1.0)
         return replace(person, positions=person.positions + rng.normal(0, sigma, person.positions.shape))
 

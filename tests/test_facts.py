@@ -155,6 +155,28 @@ class TestTravel:
         assert facts.steps in (7, 8)
         assert caption_clauses(facts) == ("walks in place",)
 
+    @pytest.mark.parametrize(("figure", "gait"), [(walking(16), "walk"), (running(16), "run")])
+    @pytest.mark.parametrize("seconds", [1.2, 3.0])
+    def test_gaits_that_were_made_in_place(self, figure: Figure, gait: str, seconds: float) -> None:
+        travelling = figure.clip(1.2 + seconds)
+        hips = travelling.positions[:, [travelling.topology.names.index("Hips")]] * [1, 0, 1]
+        in_place = Keypoints(travelling.topology, travelling.positions - hips, travelling.fps)
+        going, facts = (measure(clip, start=1.2) for clip in (travelling, in_place))
+        speed = (hips[-1, 0, 2] - hips[36, 0, 2]) / (len(hips) - 37) * 30
+        assert facts.treadmill == pytest.approx(speed, rel=0.2) and going.treadmill is None
+        assert facts.gait == going.gait == gait and facts.steps == going.steps
+        assert facts.distance < 0.05 and caption_clauses(facts)[0] == f"{gait}s in place"
+        assert facts.sentences()[0] == f"{gait}s in place"
+
+    def test_feet_that_slip_are_no_gait_made_in_place(self) -> None:
+        figure = Figure()
+        figure.feet = {
+            side: lambda t, sign=SIGN[side]: (sign * 0.09, 0.0, 0.15 * sign * math.sin(2 * math.pi * t))
+            for side in SIGN
+        }
+        facts = measure(figure.clip(3.0))
+        assert facts.treadmill is None and facts.gait is None
+
     def test_nobody_moves(self) -> None:
         facts = measure(Figure().clip(2.0))
         assert facts.distance == pytest.approx(0.0, abs=1e-9) and facts.steps == 0 and facts.gait is None

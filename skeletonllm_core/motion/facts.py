@@ -22,6 +22,7 @@ from skeletonllm_core.motion.reasoning import explain
 from skeletonllm_core.motion.rig import RigMap, map_rig
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.motion.tracks import RATE, Tracks, path, runs, smoothed, speed, tracks
+from skeletonllm_core.motion.treadmill import belt, carried
 from skeletonllm_core.motion.wording import caption_clauses, sentences
 
 __all__ = [
@@ -106,6 +107,7 @@ class Facts:
         turn_side: "left", "right" or None (less than 30°).
         turn_range: largest minus smallest yaw on the way [degrees].
         steps: number of times a foot is put down; steps_alternate: left and right by turns.
+        treadmill: speed that a gait would have whose feet slide back under hips that stay over one spot [m/s]; None of others.
         cadence: steps a minute.
         gait: "walk", "run" or None.
         flight: share of the time with both feet off the ground, in [0, 1].
@@ -140,6 +142,7 @@ class Facts:
     turn_range: float | None = None
     steps: int | None = None
     steps_alternate: bool | None = None
+    treadmill: float | None = None
     cadence: float | None = None
     gait: str | None = None
     flight: float | None = None
@@ -211,8 +214,9 @@ def _gait(body: Tracks, work: Footwork, travel: dict[str, Any]) -> dict[str, Any
     sides = [plant.side for plant in work.plants]
     changes = sum(a != b for a, b in pairwise(sides))
     alternate = len(sides) >= 2 and changes >= 0.6 * (len(sides) - 1)
-    pace = travel.get("mean_speed")
-    stepping = travel.get("heading") is not None and (alternate or work.striding)
+    treadmill = travel.get("treadmill")
+    pace = treadmill or travel.get("mean_speed")
+    stepping = (treadmill or travel.get("heading") is not None) and (alternate or work.striding)
     upright = body.upright is None or float(np.mean(body.upright > 0.5)) > 0.7
     gait = None
     if upright and (stepping or (work.on_the_spot and alternate)) and work.swinging is not None:
@@ -221,7 +225,7 @@ def _gait(body: Tracks, work: Footwork, travel: dict[str, Any]) -> dict[str, Any
         free = work.swinging > RUN_SWINGING or (work.flight or 0.0) > RUN_FLIGHT
         bouncing = quick and (work.bounce or 0.0) > BOUNCE
         running = (heights > RUN_PACE and free) or (heights > JOG_PACE and bouncing)
-        gait = "run" if (quick if work.on_the_spot else running) else "walk"
+        gait = "run" if (quick if work.on_the_spot and not treadmill else running) else "walk"
     return {
         "steps": len(sides),
         "steps_alternate": alternate,
@@ -375,13 +379,17 @@ def measure(person: Person, rig: RigMap | None = None, start: float = 0.0, end: 
     body = tracks(person, rig, height, start, end)
     if not body.at:
         return Facts(seconds=body.seconds)
-    work = footwork(body)
+    pace = belt(body)
+    going = body if pace is None else carried(body, pace)
+    work = footwork(going)
     values = _travel(body)
+    if pace is not None:
+        values["treadmill"] = float(np.hypot(*pace))
     values |= _gait(body, work, values)
     values |= _stature(body, work.jumps)
     values |= _lean(body)
     values |= _activity(body)
-    feet = {side: _foot(body, side, work.plants) for side in SIDES}
+    feet = {side: _foot(going, side, work.plants) for side in SIDES}
     hands = {side: hand(body, side) for side in SIDES}
     lengths = {f"{side} hand": hands[side].path for side in SIDES} | {f"{side} foot": feet[side].path for side in SIDES}
     ranked = sorted(((length, name) for name, length in lengths.items() if length is not None), reverse=True)

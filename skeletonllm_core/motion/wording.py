@@ -134,8 +134,9 @@ def _travel_events(facts: Facts) -> list[Event]:
             text = f"moves {way + ' ' if way else ''}{metres(facts.distance)} in {seconds:.1f} s"
         found.append(Event(0.0, "travel", weight, text, clause, state=True))
     elif facts.distance < 0.15 * height and facts.path < 0.6 * height:
-        in_place = f"{verb} in place" if facts.gait and (facts.steps or 0) >= 4 else ""
-        found.append(Event(0.0, "stay", 8.0 if in_place else 2.0, "stays in place", in_place, state=True))
+        in_place = f"{verb} in place" if facts.gait and (facts.treadmill or (facts.steps or 0) >= 4) else ""
+        text = in_place if facts.treadmill and in_place else "stays in place"
+        found.append(Event(0.0, "stay", 8.0 if in_place else 2.0, text, in_place, state=True))
     if facts.steps and facts.steps >= 2 and (facts.gait or moved):
         doing = {"walk": ", walking", "run": ", running", None: ""}[facts.gait]
         kind = {"walk": "walking", "run": "running", None: "steps"}[facts.gait]

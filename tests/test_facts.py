@@ -167,6 +167,7 @@ class TestTravel:
         assert facts.gait == going.gait == gait and facts.steps == going.steps
         assert facts.distance < 0.05 and caption_clauses(facts)[0] == f"{gait}s in place"
         assert facts.sentences()[0] == f"{gait}s in place"
+        assert f'This speaks for "{gait}": the person {gait}s in place' in explain(facts, gait)
 
     def test_feet_that_slip_are_no_gait_made_in_place(self) -> None:
         figure = Figure()

@@ -120,6 +120,7 @@ def _travel_events(facts: Facts) -> list[Event]:
         return found
     turning = facts.turn is not None and abs(facts.turn) >= 60
     verb = {"walk": "walks", "run": "runs", None: "moves"}[facts.gait]
+    kind = {"walk": "walking", "run": "running", None: "steps"}[facts.gait]
     crawling = "on all fours" in facts.postures and "standing" not in facts.postures
     if crawling:
         verb = "crawls"
@@ -135,11 +136,12 @@ def _travel_events(facts: Facts) -> list[Event]:
         found.append(Event(0.0, "travel", weight, text, clause, state=True))
     elif facts.distance < 0.15 * height and facts.path < 0.6 * height:
         in_place = f"{verb} in place" if facts.gait and (facts.treadmill or (facts.steps or 0) >= 4) else ""
-        text = in_place if facts.treadmill and in_place else "stays in place"
-        found.append(Event(0.0, "stay", 8.0 if in_place else 2.0, text, in_place, state=True))
+        if facts.gait and facts.treadmill:
+            found.append(Event(0.0, kind, 8.0, in_place, in_place, state=True))
+        else:
+            found.append(Event(0.0, "stay", 8.0 if in_place else 2.0, "stays in place", in_place, state=True))
     if facts.steps and facts.steps >= 2 and (facts.gait or moved):
         doing = {"walk": ", walking", "run": ", running", None: ""}[facts.gait]
-        kind = {"walk": "walking", "run": "running", None: "steps"}[facts.gait]
         found.append(Event(0.01, kind, 7.0 if facts.gait else 3.0, f"takes {facts.steps} steps{doing}", state=True))
     if facts.turn is not None and facts.turn_side is not None:
         joined = moved and verb != "moves"

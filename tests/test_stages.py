@@ -607,7 +607,8 @@ def test_clips_are_also_acted_by_figures_out_of_proportion(items, monkeypatch: p
     monkeypatch.setattr(draws, "LACKING_SHARE", 0)
     monkeypatch.setattr(draws, "FIGURE_SHARE", 1)
     item = next(item for item in items if item.label == "kick")
-    stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0, "caption": 1.0})
+    stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0, "caption": 1.0, "rationale": 1.0})
+    sources = Sources((), rationales={(item.name, number): "why ." for number in range(len(item.views))})
     told = set()
     for seed in range(20):
         figure, view = draws.recorded_otherwise(item, item.views[0], np.random.default_rng(seed))
@@ -615,8 +616,8 @@ def test_clips_are_also_acted_by_figures_out_of_proportion(items, monkeypatch: p
         assert view.facts.sentences() == facts_of(figure, view.start, view.end).sentences()
         assert any("kicks" in sentence for sentence in view.facts.sentences())
         told.add(view.facts.sentences())
-        sample = draw_sample(item, 4, stage, Sources(()), np.random.default_rng(seed), 1.0)
-        assert [kind for kind, _, _ in sample.tasks] == ["label"], "nothing is asked that holds of the other body alone"
+        sample = draw_sample(item, 4, stage, sources, np.random.default_rng(seed), 1.0)
+        assert [kind for kind, _, _ in sample.tasks] == ["label", "caption"], "no rationale, which states distances"
     assert len(told) > 10, "what is told is measured of each figure"
 
 
@@ -624,16 +625,20 @@ def test_gaits_are_also_shown_as_loops_in_place(items, monkeypatch: pytest.Monke
     monkeypatch.setattr(draws, "LACKING_SHARE", 0)
     monkeypatch.setattr(draws, "FIGURE_SHARE", 0)
     stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0, "caption": 1.0})
-    for label, loops in (("run", True), ("kick", False)):
-        item = next(item for item in items if item.label == label)
-        item = replace(item, views=item.views[:1])
-        samples = [draw_sample(item, 4, stage, Sources(()), np.random.default_rng(seed), 1.0) for seed in range(80)]
-        short = [sample for sample in samples if [kind for kind, _, _ in sample.tasks] == ["label"]]
-        assert (8 < len(short) < 40) if loops else not short
-        for sample in short:
-            assert sample.tasks[0][2] == label
-            assert np.abs(sample.scene.ground - sample.scene.ground[0]).max() < 0.1, "it stays in place"
-            assert "forward" not in sample.tasks[0][1].split("hand")[0], "and that is what is told"
+    item = next(item for item in items if item.label == "run")
+    item = replace(item, views=item.views[:1])
+    samples = [draw_sample(item, 4, stage, Sources(()), np.random.default_rng(seed), 1.0) for seed in range(80)]
+    in_place = [sample for sample in samples if np.abs(sample.scene.ground - sample.scene.ground[0]).max() < 0.1]
+    assert 8 < len(in_place) < 40
+    for sample in in_place:
+        (_, prompt, answer), (_, _, caption) = sample.tasks
+        assert answer == "run"
+        assert "forward" not in prompt.split("hand")[0], "and that is what is told"
+        assert "runs" in caption and "forward" not in caption
+    kick = next(item for item in items if item.label == "kick")
+    for seed in range(20):
+        body, view = draws.recorded_otherwise(kick, kick.views[0], np.random.default_rng(seed))
+        assert body is kick.body and view is kick.views[0]
 
 
 def test_a_stage_whose_prompts_tell_facts_makes_a_model_that_is_told_them(tmp_path: Path) -> None:

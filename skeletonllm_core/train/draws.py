@@ -148,13 +148,13 @@ MOST_LACKING = 0.7
 """Largest share of a clip's joints that is lacking."""
 
 FIGURE_SHARE = 0.2
-"""Share of the clips that are acted by a figure out of proportion, with what is measured of it; only the action is asked then."""
+"""Share of the clips that are acted by a figure out of proportion, with what is measured of it."""
 
 LOOPS = frozenset({"walk", "run", "jog", "jogging", "march", "stealthy walk", "zombie walk", "crouch walk", "crawl"})
 """Gaits that animators also make in place, as loops of a few steps, and that are called the same then."""
 
 LOOP_SHARE = 0.25
-"""Share of the clips of such a gait that are shown so; only the action is asked of them too."""
+"""Share of the clips of such a gait that are shown so, with what is measured then."""
 
 LOOP_SECONDS = (0.6, 2.0)
 """How long such a loop is [s]."""
@@ -208,7 +208,9 @@ def draw_sample(
     if item.label and asked and not strange:
         body, shown = recorded_otherwise(item, view, rng)
         if shown is not view:
-            amount, wanted = Augmentation(), asked
+            wanted.discard("rationale")  # It states what was measured of the clip as it is.
+        if len(body.parts) < len(item.body.parts):
+            wanted = asked  # A limb that an answer speaks of may be lacking.
     if {"caption", "question"} <= wanted:
         wanted.discard("question" if rng.random() < 0.4 else "caption")
     scene = varied_frames(body, (shown.start, shown.end), frames, amount, mirror, rng)
@@ -227,11 +229,11 @@ def draw_sample(
     if label and "label" in wanted:
         tasks.append(("label", *label_task(label, seconds, told)))
     if "caption" in wanted:
-        tasks.append(("caption", *caption_task(named, view.facts, seconds, rng, told)))
+        tasks.append(("caption", *caption_task(named, shown.facts, seconds, rng, told)))
     if "question" in wanted:
         # A few frames hardly show what comes first, so a model that is told facts always reads it there.
-        told_in_order = prompts.told_steps(steps(view.facts), mirror=mirror) if facts else ()
-        pairs = question_tasks(named, view.facts, seconds, rng, told, told_in_order)
+        told_in_order = prompts.told_steps(steps(shown.facts), mirror=mirror) if facts else ()
+        pairs = question_tasks(named, shown.facts, seconds, rng, told, told_in_order)
         if facts and sources.orders and rng.random() < READING_SHARE:
             pairs = [reading_task(sources.orders[int(rng.integers(len(sources.orders)))], seconds, rng)]
         pairs = [pair for pair in pairs if not leaked(*pair, sources.unseen)]

@@ -194,9 +194,7 @@ class SkeletonLLM:
             [
                 np.mean(
                     [
-                        self._scores(
-                            self._part_likelihoods(subject, self._asked(candidates), start, end)[None], candidates
-                        )
+                        self._scores(self._part_likelihoods(subject, self._asked(candidates), start, end), candidates)
                         for subject in subjects
                     ],
                     axis=0,
@@ -314,7 +312,10 @@ class SkeletonLLM:
         return self.model.write(images[: len(scenes)], straight, mirrored=mirrored, choices=choices, touched=touched)
 
     def likelihoods(self, subject: Subject, answers: Sequence[str] | None = None, *, quick: bool = False) -> np.ndarray:
-        """(W, L) log-likelihood of each label, in each of the parts in which a clip is looked at (mostly one).
+        """(W, L) log-likelihood of each label, in each of the looks at a clip: the phases of a short clip, the parts of a
+        long one, and their mirror images.
+
+        In the mirror every label stands for its other side, so a mirrored motion gets exactly the mirrored answer.
 
         Args:
             subject: the person.
@@ -325,12 +326,12 @@ class SkeletonLLM:
         seconds = subject.seconds
         if seconds <= LONGEST_VIEW:
             phases = (0.0,) if quick else self.model.phases
-            return self._part_likelihoods(subject, asked, 0.0, None, phases, told=not quick)[None]
+            return self._part_likelihoods(subject, asked, 0.0, None, phases, told=not quick)
         part = LONGEST_VIEW / 2
         count = min(int(np.ceil(seconds / part)), MOST_VIEWS)
         starts = np.linspace(0.0, seconds - part, count)
         parts = [(float(start), float(start + part)) for start in starts]
-        return np.stack([self._part_likelihoods(subject, asked, *ends, told=not quick) for ends in parts])
+        return np.concatenate([self._part_likelihoods(subject, asked, *ends, told=not quick) for ends in parts])
 
     def _part_likelihoods(
         self,
@@ -342,18 +343,15 @@ class SkeletonLLM:
         *,
         told: bool = True,
     ) -> np.ndarray:
-        """(L,) log-likelihoods, averaged over the phases and over the scene and its mirror image.
-
-        In the mirror every label stands for its other side, so a mirrored motion gets exactly the mirrored answer.
-        """
+        """(W, L) log-likelihoods, in each phase and then in the mirror image of each."""
         scenes = [self._view(subject, start, end, phase) for phase in phases]
         images, touched = self._seen(self._with_mirrored(scenes))
         straight, swapped = self._prompts(prompts.label_prompt, subject, start, end, told=told)
-        likely = self.model.log_likelihoods(images[: len(scenes)], straight, answers, touched).mean(0).double()
+        likely = self.model.log_likelihoods(images[: len(scenes)], straight, answers, touched)
         if self.model.open_text:
-            return likely.cpu().numpy()
-        other = self.model.log_likelihoods(images[len(scenes) :], mirrored_text(swapped), answers).mean(0).double()
-        return (likely + other[self._mirrored_labels]).cpu().numpy() / 2
+            return likely.double().cpu().numpy()
+        other = self.model.log_likelihoods(images[len(scenes) :], mirrored_text(swapped), answers)
+        return torch.cat([likely, other[:, self._mirrored_labels]]).double().cpu().numpy()
 
     def scores(self, subject: Subject, candidates: Sequence[str], *, quick: bool = False) -> np.ndarray:
         """(C,) scores of candidate texts, 0 to 1."""
@@ -390,9 +388,9 @@ class SkeletonLLM:
 
 
 def label_probabilities(likelihoods: np.ndarray, temperature: float) -> np.ndarray:
-    """(L,) probabilities: the softmax over labels of (W, L) log-likelihoods, averaged over the parts of a clip.
+    """(L,) probabilities: the softmax over labels of (W, L) log-likelihoods, averaged over the looks at a clip.
 
-    A part in which no label is possible counts as 0 for each.
+    Looks that disagree make it less sure. One in which no label is possible counts as 0 for each.
     """
     scaled = likelihoods / temperature
     best = scaled.max(1, keepdims=True)

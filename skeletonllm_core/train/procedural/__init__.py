@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from skeletonllm_core.motion.motion import Motion
-from skeletonllm_core.train.procedural import gestures, locomotion, whole_body
+from skeletonllm_core.train.procedural import gestures, locomotion, strokes, whole_body
 from skeletonllm_core.train.procedural.actor import Actor, random_actor
 from skeletonllm_core.train.procedural.rigs import RIGS, rig_named
 from skeletonllm_core.train.procedural.take import Take
@@ -70,9 +70,17 @@ ACTIONS: dict[str, Callable[[Actor], Take]] = {
     "drink": gestures.drink,
     "forward punch": gestures.forward_punch,
     "side boxing": gestures.side_boxing,
-    "throw": gestures.throw,
+    "throw": strokes.throw,
+    "high throw": strokes.high_throw,
+    "tennis serve": strokes.tennis_serve,
     "tennis swing": gestures.tennis_swing,
     "golf swing": gestures.golf_swing,
+    "draw x": strokes.draw_x,
+    "draw tick": strokes.draw_tick,
+    "draw circle": strokes.draw_circle,
+    "hammer": strokes.hammer,
+    "hand catch": strokes.hand_catch,
+    "horizontal arm wave": strokes.horizontal_wave,
 }
 
 

@@ -15,7 +15,7 @@ def stand(actor: Actor) -> Take:
 
 
 def _raise(actor: Actor, sides: tuple[str, ...]) -> Take:
-    """Raise arms forward or sideways, hold them up and, mostly, lower them again."""
+    """Raise arms forward or sideways, mostly over the head, hold them up and, mostly, lower them again."""
     rest = actor.rest()
     if actor.chance(0.8):
         times = actor.times(rest, 0.7, actor.between(0.1, 1.4), 0.75, actor.rest())
@@ -24,9 +24,14 @@ def _raise(actor: Actor, sides: tuple[str, ...]) -> Take:
         times = actor.times(rest, 0.75, actor.between(0.4, 1.5))
         keys, down = list(times[1:4]), []
     take = actor.take(times[-1])
-    level = float(np.clip(actor.between(142, 172) * actor.size**0.35, 118, 176))
     forward = actor.chance(0.55)
     bend, aside, turn = actor.between(-10, 28), actor.between(-4, 12), actor.between(50, 90)
+    if actor.chance(0.7):
+        level = float(np.clip(actor.between(142, 172) * actor.size**0.35, 118, 176))
+    else:
+        # No higher than the shoulders or the face.
+        level = actor.between(65, 100)
+        bend = actor.between(100, 135) - level
     fold = actor.between(0, 45) if forward and down else 0.0
     for side in sides:
         lag = actor.between(0.0, 0.05)
@@ -170,7 +175,7 @@ def clap(actor: Actor) -> Take:
     return take
 
 
-def _steady_step(
+def steady_step(
     actor: Actor, take: Take, side: str, start: float, land: float, ahead: float, back: float | None = None
 ) -> None:
     """A step forward with one foot, [m]; the foot returns after `back` [s] if given."""
@@ -259,7 +264,7 @@ def forward_punch(actor: Actor) -> Take:
         take.curl[side] = 75.0
     front = OTHER[side] if actor.chance(0.7) else None
     if front:
-        _steady_step(actor, take, front, lead, lead + 0.9 * ready, actor.between(0.15, 0.32), off + 0.05)
+        steady_step(actor, take, front, lead, lead + 0.9 * ready, actor.between(0.15, 0.32), off + 0.05)
     alternate = actor.chance(0.5)
     for number in range(count):
         fist = side if number % 2 == 0 or not alternate else OTHER[side]
@@ -320,58 +325,17 @@ def side_boxing(actor: Actor) -> Take:
     return take
 
 
-def throw(actor: Actor) -> Take:
-    side = actor.side()
-    sign = SIGN[side]
-    times = actor.times(actor.rest(), 0.6, 0.15, 0.26, 0.3, 0.6, actor.rest(), spread=0.15)
-    take = actor.take(times[-1])
-    begin, cocked, go_on, release, through, back = times[1:7]
-    keys = [begin, cocked, go_on, release, through, back]
-    size = actor.size
-    take.arm(
-        side, keys, 0.02, abd=[0, 78, 80, 35, 12, 0], rot=[0, 95, 100, 10, -15, 0], hor=[0, 18, 22, -6, -25, 0],
-        flex=[0, 12, 10, 82, 48, 0], elbow=[0, 80, 82, 4, 14, 0], pron=[0, 10, 0, 40, 50, 0],
-    )  # fmt: skip
-    other = OTHER[side]
-    take.arm(other, keys, flex=[0, 58, 50, 5, -12, 0], abd=[0, 18, 20, 18, 14, 0], elbow=[0, 15, 20, 45, 35, 0])
-    wind = sign * actor.between(22, 42) * size
-    take.key(
-        keys,
-        -0.03,
-        twist=[0, wind, 0.9 * wind, -0.7 * wind, -0.8 * wind, 0],
-        yaw=[0, 0.7 * wind, 0.5 * wind, -0.3 * wind, -0.4 * wind, 0],
-    )
-    take.key(keys, look=[0, -1.4 * wind, -1.2 * wind, 0.8 * wind, 0.9 * wind, 0])
-    take.key(
-        keys,
-        spine=[0, -9, -9, 12, 20, 0],
-        bend=[0, -0.25 * wind, -0.25 * wind, 0.2 * wind, 0.1 * wind, 0],
-        z=[0, -0.07, -0.06, 0.08, 0.1, 0],
-    )
-    take.key(keys, y=[0, -0.03, -0.04, -0.02, -0.04, 0])
-    if actor.chance(0.65):
-        _steady_step(
-            actor,
-            take,
-            other,
-            cocked - 0.25,
-            release - 0.08,
-            actor.between(0.22, 0.4),
-            back - 0.35 if actor.chance(0.5) else None,
-        )
-    take.curl[side] = 45.0
-    return take
-
-
 def tennis_swing(actor: Actor) -> Take:
     side = actor.side()
     sign = SIGN[side]
     times = actor.times(actor.rest(), 0.6, 0.1, 0.28, 0.32, 0.6, actor.rest(), spread=0.15)
     take = actor.take(times[-1], stance=actor.between(1.4, 2.1))
     keys = list(times[1:7])
+    back, hit, end = actor.between(25, 75), actor.between(35, 65), actor.between(60, 115)
+    folded = actor.between(15, 80)
     take.arm(
-        side, keys, flex=[0, 40, 38, 52, 92, 0], hor=[0, 78, 82, 8, -42, 0], abd=[0, 8, 8, 6, 8, 0],
-        elbow=[0, 25, 25, 5, 72, 0], rot=[0, 10, 14, 0, -10, 0],
+        side, keys, flex=[0, back, back - 2, hit, end, 0], hor=[0, 78, 82, 8, -42, 0], abd=[0, 8, 8, 6, 8, 0],
+        elbow=[0, 25, 25, 5, folded, 0], rot=[0, 10, 14, 0, -10, 0],
     )  # fmt: skip
     other = OTHER[side]
     take.arm(other, keys, flex=[0, 48, 45, 30, 15, 0], hor=[0, -14, -10, 18, 25, 0], elbow=[0, 35, 35, 55, 60, 0])

@@ -38,7 +38,7 @@ from skeletonllm_core.train.draws import (
 from skeletonllm_core.train.evaluation.scores import pictures_alone
 from skeletonllm_core.train.items import facts_of, items_of, procedural_clips
 from skeletonllm_core.train.negatives import same_action
-from skeletonllm_core.train.procedural import make_motion
+from skeletonllm_core.train.procedural import ACTIONS, make_motion
 from skeletonllm_core.train.recipe import Recipe, read_recipe
 from skeletonllm_core.train.stages import PUBLISHED, Lora, Stage
 from skeletonllm_core.train.tasks import ordered_pairs
@@ -540,7 +540,7 @@ def test_of_a_poorly_measured_source_the_pictures_are_believed(items) -> None:
 
 
 def test_what_is_told_decides_where_it_is_told_of_one_action() -> None:
-    clips = [clip for clip in procedural_clips(400, 0) if clip.label in ("run", "jog", "walk backward")]
+    clips = [clip for clip in procedural_clips(9 * len(ACTIONS), 0) if clip.label in ("run", "jog", "walk backward")]
     items = [item for seed in range(5) for item in items_of(clips, seed)]
     items = [replace(item, name=str(place)) for place, item in enumerate(items)]
     decided, poor = trust_in_facts(items)

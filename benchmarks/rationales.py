@@ -1,6 +1,6 @@
 """How well the checker of rationales tells true ones from false ones, in their own words and in others.
 
-Clips: eight bodies doing each of the 44 procedural actions on every rig in turn, and every ninth clip of the shared packs
+Clips: eight bodies doing each of the 52 procedural actions on every rig in turn, and every ninth clip of the shared packs
 where they are there. True: what `label --explain` says of them. False: one line with left and right or hands and feet
 exchanged, or two steps told in the wrong order. The peer is the published check, which asks for a label line only.
 """

@@ -6,8 +6,8 @@ The data flow is the layout; the words of this map are the names of the folders 
 
     readers      plugins/mocap_io (found through `hooks.py` and `plugins.py`)
     Motion       motion/skeleton.py, motion/motion.py, motion/kinematics.py, motion/rig.py (which joint is which body part)
-    canonical    motion/repair.py: without jitter and gaps; motion/canonical.py: metres, Y up, facing the camera, one body height,
-                 exactly T frames
+    canonical    motion/repair.py: without jitter and gaps; motion/completion.py: a guess in place of joints that lack;
+                 motion/canonical.py: metres, Y up, facing the camera, one body height, exactly T frames
     facts        motion/facts.py: what can be measured of a Motion, told to the language model in words (motion/wording.py)
     render       render/: CanonicalFrames → Gaussians along bones → images (DrAction, differentiable)
     vision       model/vision.py: images → visual tokens

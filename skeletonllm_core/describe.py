@@ -8,6 +8,7 @@ from typing import Any
 
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.canonical import facing_yaw, moments, prepare, sample
+from skeletonllm_core.motion.completion import guessed_joints
 from skeletonllm_core.motion.motion import Clip, Origin
 from skeletonllm_core.motion.rig import map_rig
 
@@ -40,7 +41,13 @@ def describe(clip: Clip, clips: Sequence[str]) -> dict[str, Any]:
         for number, person, rig in zip(clip.person_ids, clip.persons, rigs, strict=True)
     ]
     # The same sentence about every person is said once.
-    warnings = dict.fromkeys([*origin.warnings, *(warning for rig in rigs for warning in rig.warnings)])
+    guesses = (guessed_joints(person) for person in clip.persons)
+    unseen = (
+        f"No frame says where these joints are: {', '.join(names)}. Pictures show a guess; nothing is measured on it."
+        for names in guesses
+        if names
+    )
+    warnings = dict.fromkeys([*origin.warnings, *(warning for rig in rigs for warning in rig.warnings), *unseen])
     return {
         "format": origin.format,
         "clips": list(clips),

@@ -44,6 +44,7 @@ from skeletonllm_core.motion.canonical import (
     prepare,
     sample,
 )
+from skeletonllm_core.motion.completion import completed
 from skeletonllm_core.motion.facts import explain, measure, mirrored_text
 from skeletonllm_core.motion.handedness import unmirrored
 from skeletonllm_core.motion.motion import Person
@@ -75,9 +76,9 @@ class Subject:
 
     @classmethod
     def of(cls, person: Person) -> Subject:
-        """The person, without jitter and short gaps, and prepared."""
+        """The person, without jitter and short gaps, and prepared, with a guess in place of joints that lack."""
         mended = repaired(person)
-        return cls(mended, prepare([mended])[0])
+        return cls(mended, prepare([completed(mended)])[0])
 
     @property
     def seconds(self) -> float:
@@ -228,7 +229,7 @@ class SkeletonLLM:
             frames: T; the model's own when None.
             frame_indices: these frames of the source instead.
         """
-        people = [repaired(person) for person in _people(persons, least=1)]
+        people = [completed(repaired(person)) for person in _people(persons, least=1)]
         scene = canonical_frames(people, frames or self.model.frames, frame_indices=frame_indices)
         return self.renderer(scene, size=size)
 

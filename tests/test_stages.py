@@ -576,8 +576,26 @@ def test_a_question_about_order_is_told_from_others(question: str, about_order: 
     assert prompts.asks_order(question) is about_order
 
 
+def test_a_guess_is_shown_of_joints_that_lack_and_nothing_is_measured_on_it(
+    items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draws, "FIGURE_SHARE", 0)
+    monkeypatch.setattr(draws, "LACKING_SHARE", 1)
+    item = next(item for item in items if item.label == "wave left hand")
+    made = []
+    for share in (0, 1):
+        monkeypatch.setattr(draws, "GUESSED_SHARE", share)
+        made.append([draws.recorded_otherwise(item, item.views[0], np.random.default_rng(seed)) for seed in range(12)])
+    for (poor, measured, lacks), (guessed, told, also) in zip(*made, strict=True):
+        assert lacks and also
+        assert told.facts.sentences() == measured.facts.sentences()
+        assert set(poor.parts) <= set(guessed.parts) == set(item.body.parts)
+    assert np.mean([len(poor.parts) for poor, _, _ in made[0]]) < 0.8 * len(item.body.parts)
+
+
 def test_a_clip_that_lacks_joints_is_only_asked_for_its_action(items, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draws, "FIGURE_SHARE", 0)
+    monkeypatch.setattr(draws, "GUESSED_SHARE", 0)
     item = next(item for item in items if item.label == "wave left hand")
     stage = replace(PUBLISHED["warm-up"], tasks={"label": 1.0, "caption": 1.0, "question": 1.0})
     samples = [draw_sample(item, 4, stage, Sources(()), np.random.default_rng(seed), 1.0) for seed in range(80)]
@@ -611,8 +629,8 @@ def test_clips_are_also_acted_by_figures_out_of_proportion(items, monkeypatch: p
     sources = Sources((), rationales={(item.name, number): "why ." for number in range(len(item.views))})
     told = set()
     for seed in range(20):
-        figure, view = draws.recorded_otherwise(item, item.views[0], np.random.default_rng(seed))
-        assert (view.start, view.end) == (item.views[0].start, item.views[0].end)
+        figure, view, lacking = draws.recorded_otherwise(item, item.views[0], np.random.default_rng(seed))
+        assert (view.start, view.end) == (item.views[0].start, item.views[0].end) and not lacking
         assert view.facts.sentences() == facts_of(figure, view.start, view.end).sentences()
         assert any("kicks" in sentence for sentence in view.facts.sentences())
         told.add(view.facts.sentences())
@@ -637,8 +655,8 @@ def test_gaits_are_also_shown_as_loops_in_place(items, monkeypatch: pytest.Monke
         assert "runs" in caption and "forward" not in caption
     kick = next(item for item in items if item.label == "kick")
     for seed in range(20):
-        body, view = draws.recorded_otherwise(kick, kick.views[0], np.random.default_rng(seed))
-        assert body is kick.body and view is kick.views[0]
+        body, view, lacking = draws.recorded_otherwise(kick, kick.views[0], np.random.default_rng(seed))
+        assert body is kick.body and view is kick.views[0] and not lacking
 
 
 def test_a_stage_whose_prompts_tell_facts_makes_a_model_that_is_told_them(tmp_path: Path) -> None:

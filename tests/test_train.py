@@ -12,6 +12,7 @@ import pytest
 
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.canonical import Prepared, ground_height, mirrored, moments, place, prepare, sample
+from skeletonllm_core.motion.completion import completed
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.train import draws, trainer
@@ -19,6 +20,7 @@ from skeletonllm_core.train.augment import (
     Augmentation,
     of_other_proportions,
     varied_frames,
+    with_guessed_joints,
     with_other_manner,
     without_joints,
     without_optional_joints,
@@ -281,6 +283,24 @@ def test_a_body_that_lacks_joints_is_as_large_as_one_that_came_without_them() ->
     assert made.parts == came_without.parts and made.bones.tolist() == came_without.bones.tolist()
     assert made.scale == pytest.approx(came_without.scale, rel=1e-4) != pytest.approx(whole.scale, rel=1e-2)
     np.testing.assert_allclose(np.diff(made.positions, axis=1), np.diff(came_without.positions, axis=1), atol=1e-3)
+
+
+def test_guessed_joints_are_where_a_recording_that_lacks_them_is_shown() -> None:
+    clip = make_motion("kick", "cmu", seed=700_000).keypoints()
+    rig = map_rig(clip.topology, clip.positions)
+    lost = np.isin(np.arange(len(rig.parts)), [rig.joint_of(BodyPart.RIGHT_FOOT), rig.joint_of(BodyPart.LEFT_FOREARM)])
+    whole = prepare([clip], [rig])[0]
+    made = with_guessed_joints(whole, lost[rig.drawn])
+    positions = clip.positions.copy()
+    positions[:, lost] = np.nan
+    shown = prepare([completed(replace(clip, positions=positions))], [rig])[0]
+    assert made.parts == shown.parts == whole.parts and made.bones.tolist() == shown.bones.tolist()
+    assert made.scale == pytest.approx(shown.scale, rel=1e-3)
+    np.testing.assert_allclose(np.diff(made.positions, axis=1), np.diff(shown.positions, axis=1), atol=5e-3)
+    assert np.abs(made.positions - whole.positions)[:, ~lost[rig.drawn]].max() < 0.1
+    assert with_guessed_joints(whole, np.ones(len(whole.parts), dtype=bool)) is whole
+    alone = with_guessed_joints(whole, np.zeros(len(whole.parts), dtype=bool))
+    assert alone.parts == whole.parts
 
 
 def test_a_figure_out_of_proportion_moves_likewise_and_keeps_its_feet_on_the_ground() -> None:

@@ -21,6 +21,7 @@ from skeletonllm_core.motion.canonical import (
     sample,
     track,
 )
+from skeletonllm_core.motion.completion import guessed_places
 from skeletonllm_core.motion.orientation import body_height
 from skeletonllm_core.motion.rig import RigMap
 from skeletonllm_core.motion.skeleton import BodyPart
@@ -137,10 +138,40 @@ def without_joints(body: Prepared, gone: np.ndarray) -> Prepared:
     kept = np.flatnonzero(~gone)
     if len(kept) < 2:
         return body
+    parts = tuple(body.parts[joint] for joint in kept)
+    return resized(
+        replace(body, positions=body.positions[:, kept], bones=drawn_bones(_parents(body), kept), parts=parts)
+    )
+
+
+def with_guessed_joints(body: Prepared, gone: np.ndarray) -> Prepared:
+    """The clip without some joints, (J,) bool, and with a guess of where they are in their place, as `motion/completion.py`
+    completes a recording. Without all but one it stays as it is.
+    """
+    lacking = without_joints(body, gone)
+    if lacking is body:
+        return body
+    known = loose_rig(lacking).primary()
+    guessed = {part: joint for part, joint in loose_rig(body).primary().items() if part not in known}
+    if len(known) < 2 or not guessed:
+        return lacking
+    kept = np.flatnonzero(~gone)
+    positions = np.full_like(body.positions, np.nan)
+    positions[:, kept] = lacking.positions
+    positions[:, list(guessed.values())] = guessed_places(
+        lacking.positions[:, list(known.values())], tuple(known), tuple(guessed), body.fps
+    )
+    shown = np.sort([*kept, *guessed.values()])
+    bones = drawn_bones(_parents(body), shown)
+    parts = tuple(body.parts[joint] for joint in shown)
+    return resized(replace(body, positions=positions[:, shown], bones=bones, parts=parts, scale=lacking.scale))
+
+
+def _parents(body: Prepared) -> np.ndarray:
+    """(J,) the joint that each hangs from, -1 at roots."""
     parents = np.full(len(body.parts), -1)
     parents[body.bones[:, 1]] = body.bones[:, 0]
-    parts = tuple(body.parts[joint] for joint in kept)
-    return resized(replace(body, positions=body.positions[:, kept], bones=drawn_bones(parents, kept), parts=parts))
+    return parents
 
 
 def in_place(body: Prepared) -> Prepared:

@@ -15,7 +15,14 @@ from skeletonllm_core.model import prompts
 from skeletonllm_core.motion.canonical import CanonicalFrames, Prepared
 from skeletonllm_core.motion.facts import Facts, mirrored_text
 from skeletonllm_core.motion.wording import Event, steps, telling_events
-from skeletonllm_core.train.augment import Augmentation, in_place, of_other_proportions, varied_frames, without_joints
+from skeletonllm_core.train.augment import (
+    Augmentation,
+    in_place,
+    of_other_proportions,
+    varied_frames,
+    with_guessed_joints,
+    without_joints,
+)
 from skeletonllm_core.train.items import Item, View, facts_of
 from skeletonllm_core.train.negatives import same_action, unseen_wordings
 from skeletonllm_core.train.recipe import Recipe
@@ -147,6 +154,9 @@ only the action is asked of them: a limb that an answer speaks of may be lacking
 MOST_LACKING = 0.7
 """Largest share of a clip's joints that is lacking."""
 
+GUESSED_SHARE = 0.7
+"""Share of these that are shown with a guess in place of the joints that lack, as recordings that name them are."""
+
 FIGURE_SHARE = 0.2
 """Share of the clips that are acted by a figure out of proportion, with what is measured of it."""
 
@@ -206,10 +216,10 @@ def draw_sample(
         strange = None
     body, shown = item.body, view
     if item.label and asked and not strange:
-        body, shown = recorded_otherwise(item, view, rng)
+        body, shown, lacking = recorded_otherwise(item, view, rng)
         if shown is not view:
             wanted.discard("rationale")  # It states what was measured of the clip as it is.
-        if len(body.parts) < len(item.body.parts):
+        if lacking:
             wanted = asked  # A limb that an answer speaks of may be lacking.
     if {"caption", "question"} <= wanted:
         wanted.discard("question" if rng.random() < 0.4 else "caption")
@@ -260,9 +270,9 @@ def draw_sample(
     return Sample(scene, label, tasks)
 
 
-def recorded_otherwise(item: Item, view: View, rng: np.random.Generator) -> tuple[Prepared, View]:
-    """A body and the view of it: now and then a figure out of proportion, without some of its joints, a gait as a loop in place,
-    with what can be measured then; mostly the same view of the same body.
+def recorded_otherwise(item: Item, view: View, rng: np.random.Generator) -> tuple[Prepared, View, bool]:
+    """A body, the view of it, and whether it lacks joints: now and then a figure out of proportion, without some of its joints,
+    a gait as a loop in place, with what can be measured then; mostly the same view of the same body.
     """
     body, start, end = item.body, view.start, view.end
     figure = rng.random() < FIGURE_SHARE
@@ -274,9 +284,14 @@ def recorded_otherwise(item: Item, view: View, rng: np.random.Generator) -> tupl
         body, seconds = in_place(body), float(rng.uniform(*LOOP_SECONDS))
         start = float(rng.uniform(start, max(start, end - seconds)))
         end = min(end, start + seconds)
+    measured = body
     if lacking:
-        body = without_joints(body, rng.random(len(body.parts)) < rng.uniform(0, MOST_LACKING))
-    return (body, View(start, end, facts_of(body, start, end))) if body is not item.body else (body, view)
+        gone = rng.random(len(body.parts)) < rng.uniform(0, MOST_LACKING)
+        measured = without_joints(body, gone)
+        body = with_guessed_joints(body, gone) if rng.random() < GUESSED_SHARE else measured
+    if measured is item.body:
+        return body, view, False
+    return body, View(start, end, facts_of(measured, start, end)), lacking
 
 
 DECIDED = 0.95

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from skeletonllm_core.motion.canonical import BODY_HEIGHT
 from skeletonllm_core.motion.motion import Keypoints, Person
@@ -20,7 +19,7 @@ from skeletonllm_core.motion.rig_drawn import primary_joints
 from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.motion.tracks import across_gaps
 
-WEIGHTS = Path(__file__).with_name("completion.safetensors")
+WEIGHTS = Path(__file__).with_name("completion.npz")
 
 PARTS = tuple(BodyPart)
 """The columns of what the network sees and says."""
@@ -148,7 +147,8 @@ def turned(vectors: np.ndarray, yaw: np.ndarray) -> np.ndarray:
 @cache
 def _network():
     """(n, F) features → (n, P · 3) places."""
-    weights = {name: value.astype(np.float32) for name, value in load_file(WEIGHTS).items()}
+    with np.load(WEIGHTS) as file:
+        weights = {name: file[name].astype(np.float32) for name in file.files}
 
     def layer(name: str, values: np.ndarray) -> np.ndarray:
         return values @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]

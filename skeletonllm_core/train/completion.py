@@ -1,6 +1,6 @@
 """Teaches the network of `motion/completion.py` where joints are that a recording lacks, on the project's own clips alone.
 
-python -m skeletonllm_core.train.completion OUT.safetensors
+python -m skeletonllm_core.train.completion OUT.npz
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from skeletonllm_core.atomic import whole_file
@@ -70,11 +69,11 @@ def poses_of(clips: Iterable[LabelledClip]) -> Poses:
         person = clip.person
         rig = map_rig(person.topology, person.joint_positions())
         body = prepare([person], [rig])[0]
-        column = {joint: index for index, joint in enumerate(np.flatnonzero(rig.drawn))}
         own = np.full((len(body), len(PARTS), 3), np.nan, np.float32)
+        column = np.cumsum(rig.drawn) - 1
         for part, joint in rig.primary().items():
-            if joint in column:
-                own[:, PARTS.index(part)] = body.positions[:, column[joint]]
+            if rig.drawn[joint]:
+                own[:, PARTS.index(part)] = body.positions[:, int(column[joint])]
         places.append(own)
         rates.append(person.fps)
     ends = np.cumsum([len(own) for own in places])
@@ -96,9 +95,9 @@ def drawn(poses: Poses, count: int, rng: np.random.Generator) -> tuple[np.ndarra
     size = np.exp(rng.normal(0, 0.12, (count, 1, 1, 1)) + rng.normal(0, 0.06, (count, 1, 1, 3)))
     seen = poses.places[around] * size.astype(np.float32)
     flat = turned(seen.reshape(count, -1, 3), rng.uniform(-np.pi, np.pi, count)).reshape(seen.shape)
-    has = np.isfinite(flat).all((1, 3))
+    has = np.asarray(np.isfinite(flat).all((1, 3)))
     known = has & (rng.random(has.shape) >= rng.uniform(0.05, MOST_LACKING, (count, 1)))
-    known = np.where(known.sum(1, keepdims=True) < 2, has, known)
+    known |= has & (known.sum(1, keepdims=True) < 2)
     return flat.astype(np.float32), has, known
 
 
@@ -137,9 +136,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     network = taught(poses_of(procedural_clips(given.clips, given.seed)), given.steps, given.seed)
-    weights = {name: value.detach().to(torch.float16).contiguous() for name, value in network.state_dict().items()}
-    with whole_file(given.out) as temporary:
-        save_file(weights, temporary)
+    weights = {name: value.numpy().astype(np.float16) for name, value in network.state_dict().items()}
+    with whole_file(given.out) as temporary, temporary.open("wb") as file:
+        np.savez(file, **weights)
 
 
 if __name__ == "__main__":

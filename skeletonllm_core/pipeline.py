@@ -69,16 +69,12 @@ class Subject:
     Attributes:
         person: what is measured.
         body: the same, prepared for the renderer.
+        guess: the same with a guess in place of joints that lack; None where none does.
     """
 
     person: Person
     body: Prepared
-
-    @classmethod
-    def of(cls, person: Person) -> Subject:
-        """The person, without jitter and short gaps, and prepared, with a guess in place of joints that lack."""
-        mended = repaired(person)
-        return cls(mended, prepare([completed(mended)])[0])
+    guess: Prepared | None = None
 
     @property
     def seconds(self) -> float:
@@ -104,10 +100,17 @@ class SkeletonLLM:
         self.renderer = checkpoint.renderer.to(device)
         self.facts = checkpoint.model.facts
         self.calibration = checkpoint.calibration
+        self.completion = checkpoint.completion
         self.trained_labels = checkpoint.labels
         self.labels = distinct_labels(checkpoint.labels)
         place = {label: index for index, label in enumerate(checkpoint.labels)}
         self._mirrored_labels = np.array([place.get(mirrored_text(label), place[label]) for label in checkpoint.labels])
+
+    def subject(self, person: Person) -> Subject:
+        """The person without jitter and short gaps, prepared."""
+        mended = repaired(person)
+        whole = completed(mended, self.completion)
+        return Subject(mended, prepare([mended])[0], None if whole is mended else prepare([whole])[0])
 
     @property
     def cost(self) -> Cost | None:
@@ -138,7 +141,7 @@ class SkeletonLLM:
         """
         people = _people(persons)
         candidates = self._candidates(labels)
-        subjects = [Subject.of(person) for person in people]
+        subjects = [self.subject(person) for person in people]
         scores = np.mean([self.scores(subject, candidates, quick=quick) for subject in subjects], axis=0)
         order = np.argsort(-scores, kind="stable")
         ranked = [Candidate(candidates[index], float(scores[index])) for index in order[: max(top, 1)]]
@@ -149,7 +152,7 @@ class SkeletonLLM:
     def caption(self, persons: Person | Sequence[Person]) -> Caption:
         """A sentence on the motion, and the facts that were measured; of a body that is not human only the facts."""
         people = _people(persons)
-        subjects = [Subject.of(person) for person in people]
+        subjects = [self.subject(person) for person in people]
         said = [self._told(subject, 0.0, None) for subject in subjects]
         facts = [measure(subject.person).sentences() for subject in subjects]
         if len(people) == 1:
@@ -171,7 +174,7 @@ class SkeletonLLM:
         if not self.model.open_text:
             action = asked_action(question)
             if action is not None and max(match(action, label) for label in self.trained_labels) > 0:
-                score = np.mean([self.scores(Subject.of(person), [action])[0] for person in people])
+                score = np.mean([self.scores(self.subject(person), [action])[0] for person in people])
                 return "Yes" if score >= 0.5 else "No"
             question = known_wording(self.model.tokenizer, question)
             unknown = self._unknown_words(question)
@@ -179,7 +182,7 @@ class SkeletonLLM:
                 return f"I cannot answer that: I do not know the words {', '.join(unknown)}."
         prompt = partial(prompts.ask_prompt, question=question)
         in_order = prompts.asks_order(question)
-        said = [self._wording(self.write(Subject.of(person), prompt, in_order=in_order)) for person in people]
+        said = [self._wording(self.write(self.subject(person), prompt, in_order=in_order)) for person in people]
         if len(said) == 1:
             return said[0]
         return " ".join(f"Person {index + 1}: {text}" for index, text in enumerate(said))
@@ -188,7 +191,7 @@ class SkeletonLLM:
         """The timeline: where which action happens."""
         people = _people(persons)
         candidates = self._candidates(labels)
-        subjects = [Subject.of(person) for person in people]
+        subjects = [self.subject(person) for person in people]
         length = max(subject.seconds for subject in subjects)
         starts, hop = window_starts(length, SEGMENT_WINDOW)
         scores = np.stack(
@@ -229,7 +232,7 @@ class SkeletonLLM:
             frames: T; the model's own when None.
             frame_indices: these frames of the source instead.
         """
-        people = [completed(repaired(person)) for person in _people(persons, least=1)]
+        people = [repaired(person) for person in _people(persons, least=1)]
         scene = canonical_frames(people, frames or self.model.frames, frame_indices=frame_indices)
         return self.renderer(scene, size=size)
 
@@ -241,12 +244,12 @@ class SkeletonLLM:
             raise SkeletonLLMError("there is no candidate label: give at least one")
         return candidates
 
-    def _view(self, subject: Subject, start: float, end: float | None, phase: float) -> CanonicalFrames:
-        frames, body = self.model.frames, subject.body
+    def _view(self, body: Prepared, start: float, end: float | None, phase: float) -> CanonicalFrames:
+        frames = self.model.frames
         times = moments(len(body), body.fps, frames, start, end)
         if phase and len(times) > 1:
             times = np.clip(times + phase * (times[1] - times[0]), 0, (len(body) - 1) / body.fps)
-        seconds = subject.seconds if end is None else end - start
+        seconds = len(body) / body.fps if end is None else end - start
         return place([sample(body, times, start=start)], [body], seconds)
 
     @torch.inference_mode()
@@ -306,7 +309,7 @@ class SkeletonLLM:
             choices: the text is one of these; None for free text.
             in_order: of the measured facts only what happens one after the other is told.
         """
-        scenes = [self._view(subject, start, end, phase) for phase in phases]
+        scenes = [self._view(subject.body, start, end, phase) for phase in phases]
         images, touched = self._seen(self._with_mirrored(scenes))
         straight, swapped = self._prompts(prompt, subject, start, end, in_order=in_order)
         mirrored = None if self.model.open_text else (images[len(scenes) :], swapped)
@@ -314,7 +317,7 @@ class SkeletonLLM:
 
     def likelihoods(self, subject: Subject, answers: Sequence[str] | None = None, *, quick: bool = False) -> np.ndarray:
         """(W, L) log-likelihood of each label, in each of the looks at a clip: the phases of a short clip, the parts of a
-        long one, and their mirror images.
+        long one, each without and with a guess of joints that lack, and their mirror images.
 
         In the mirror every label stands for its other side, so a mirrored motion gets exactly the mirrored answer.
 
@@ -344,8 +347,9 @@ class SkeletonLLM:
         *,
         told: bool = True,
     ) -> np.ndarray:
-        """(W, L) log-likelihoods, in each phase and then in the mirror image of each."""
-        scenes = [self._view(subject, start, end, phase) for phase in phases]
+        """(W, L) log-likelihoods, in each phase of each body and then in the mirror image of each."""
+        bodies = [body for body in (subject.body, subject.guess) if body is not None]
+        scenes = [self._view(body, start, end, phase) for body in bodies for phase in phases]
         images, touched = self._seen(self._with_mirrored(scenes))
         straight, swapped = self._prompts(prompts.label_prompt, subject, start, end, told=told)
         likely = self.model.log_likelihoods(images[: len(scenes)], straight, answers, touched)

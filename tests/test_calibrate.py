@@ -11,7 +11,7 @@ import torch
 import skeletonllm_core as sk
 from skeletonllm_core.model.checkpoint import Calibration, Checkpoint
 from skeletonllm_core.model.hf import Look
-from skeletonllm_core.pipeline import SkeletonLLM, Subject
+from skeletonllm_core.pipeline import SkeletonLLM
 from skeletonllm_core.render.renderer import SkeletonRenderer
 from skeletonllm_core.train.calibrate import TEMPERATURES, calibrate
 from skeletonllm_core.train.corpus import LabelledClip
@@ -44,7 +44,7 @@ def test_no_other_temperature_makes_the_true_labels_likelier(kind: str, clips: l
 
     def loss(temperature: float) -> float:
         model.calibration = Calibration(temperature, 0.5)
-        likely = [model.scores(Subject.of(clip.person), candidates) for clip in clips]
+        likely = [model.scores(model.subject(clip.person), candidates) for clip in clips]
         true = [max(scores[candidates.index(clip.label)], 1e-6) for clip, scores in zip(clips, likely, strict=True)]
         return float(-np.log(true).sum())
 

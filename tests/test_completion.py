@@ -1,4 +1,4 @@
-"""Joints that a recording names but never holds are shown where they most likely were, and nothing is measured on them."""
+"""Joints that a recording names but never holds are put where they most likely were, and nothing is measured on them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from skeletonllm_core.describe import describe
+from skeletonllm_core.errors import SkeletonLLMError
+from skeletonllm_core.model.checkpoint import EMBEDDED, load_checkpoint, save_checkpoint
 from skeletonllm_core.motion import completion
 from skeletonllm_core.motion.completion import completed, guessed_joints
 from skeletonllm_core.motion.facts import measure
 from skeletonllm_core.motion.motion import Clip, Keypoints
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.skeleton import BodyPart
-from skeletonllm_core.pipeline import Subject
+from skeletonllm_core.pipeline import load_model
 from skeletonllm_core.train.completion import main as teach
 from skeletonllm_core.train.evaluation.corruptions import mirrored, scaled, turned, without_joints
 from skeletonllm_core.train.procedural import ACTIONS, RIGS, make_motion
@@ -119,12 +121,32 @@ def test_nothing_is_guessed_of_an_animal_nor_of_a_single_part() -> None:
     assert completed(animal) is animal
 
 
-def test_pictures_show_it_and_nothing_is_measured_on_it() -> None:
-    poorer = lacking(clip(), BodyPart.LEFT_FOREARM, BodyPart.LEFT_HAND, BodyPart.LEFT_FINGERS)
-    subject = Subject.of(poorer)
-    assert BodyPart.LEFT_HAND in subject.body.parts and np.isfinite(subject.body.positions).all()
+def test_labels_look_at_the_recording_and_at_the_guess_and_nothing_is_measured_on_it() -> None:
+    whole = clip()
+    poorer = lacking(whole, BodyPart.LEFT_FOREARM, BodyPart.LEFT_HAND, BodyPart.LEFT_FINGERS)
+    model = load_model("default", device="cpu")
+    subject = model.subject(poorer)
+    assert subject.guess is not None and model.subject(whole).guess is None
+    assert BodyPart.LEFT_HAND in subject.guess.parts and BodyPart.LEFT_HAND not in subject.body.parts
+    assert np.isfinite(subject.guess.positions).all()
     assert measure(subject.person).sentences() == measure(poorer).sentences()
     assert not any("left hand" in sentence for sentence in measure(subject.person).sentences())
+    looks = model.likelihoods(subject)
+    alone = model.likelihoods(replace(subject, guess=None))
+    assert len(looks) == 2 * len(alone)
+    np.testing.assert_allclose(looks[: len(alone) // 2], alone[: len(alone) // 2], atol=1e-4)
+    assert np.abs(looks[len(alone) // 2 : len(alone)] - alone[: len(alone) // 2]).max() > 0.1
+
+
+def test_a_mirrored_recording_that_lacks_joints_gets_the_mirrored_scores() -> None:
+    model = load_model("default", device="cpu")
+    poorer = without_joints(0.4)(clip("wave left hand"), np.random.default_rng(1))
+    labels = ["wave left hand", "wave right hand", "walk", "squat"]
+    straight = model.scores(model.subject(poorer), labels)
+    swapped = model.scores(
+        model.subject(mirrored(poorer, np.random.default_rng(0))), [labels[1], labels[0], *labels[2:]]
+    )
+    np.testing.assert_allclose(swapped, straight, atol=2e-3)
 
 
 def test_info_says_what_is_guessed(tmp_path: Path) -> None:
@@ -134,6 +156,38 @@ def test_info_says_what_is_guessed(tmp_path: Path) -> None:
     (warning,) = [one for one in found["warnings"] if "guess" in one]
     assert all(name in warning for name in names) and poorer.topology.names[0] not in warning
     assert not any("guess" in one for one in describe(Clip("whole", [clip()]), ["whole"])["warnings"])
+
+
+def test_a_checkpoint_brings_its_own_network(tmp_path: Path) -> None:
+    shipped = load_checkpoint(EMBEDDED["free"])
+    assert shipped.completion == completion.WEIGHTS
+    values = dict(np.load(completion.WEIGHTS))
+    values["last.bias"] = values["last.bias"] + np.float16(0.5)
+    np.savez(tmp_path / "moved.npz", **values)
+    save_checkpoint(replace(shipped, completion=tmp_path / "moved.npz"), tmp_path / "made")
+    poorer = lacking(clip(), BodyPart.LEFT_HAND)
+    models = [load_model(name, device="cpu") for name in ("free", str(tmp_path / "made"))]
+    assert models[0].sha256 != models[1].sha256
+    guesses = [model.subject(poorer).guess for model in models]
+    moved = guesses[1].positions - guesses[0].positions
+    assert np.abs(moved).max() > 0.2
+    again = load_checkpoint(tmp_path / "made")
+    save_checkpoint(again, tmp_path / "made")
+    assert load_model(str(tmp_path / "made"), device="cpu").sha256 == models[1].sha256
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "lacks a layer"])
+def test_a_damaged_network_is_named(damage: str, tmp_path: Path) -> None:
+    file = tmp_path / "made" / "completion.npz"
+    save_checkpoint(load_checkpoint(EMBEDDED["free"]), tmp_path / "made")
+    if damage == "cut":
+        file.write_bytes(completion.WEIGHTS.read_bytes()[:5000])
+    elif damage == "text":
+        file.write_text("no network")
+    else:
+        np.savez(file, **{name: value for name, value in np.load(completion.WEIGHTS).items() if "last" not in name})
+    with pytest.raises(SkeletonLLMError, match=r"completion\.npz"):
+        load_checkpoint(tmp_path / "made")
 
 
 def test_it_is_taught_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

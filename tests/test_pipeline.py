@@ -17,7 +17,7 @@ from skeletonllm_core.motion.orientation import reoriented
 from skeletonllm_core.motion.resample import resampled
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.motion.topologies import TOPOLOGIES, file_order
-from skeletonllm_core.pipeline import SkeletonLLM, Subject, available_models, distinct_labels, label_probabilities
+from skeletonllm_core.pipeline import SkeletonLLM, available_models, distinct_labels, label_probabilities
 from skeletonllm_core.train.evaluation.scores import pictures_alone
 from skeletonllm_core.train.procedural import RIGS, make_motion
 from skeletonllm_core.train.recipe import read_recipe
@@ -88,12 +88,12 @@ def test_looks_that_disagree_are_less_sure() -> None:
 
 def test_a_long_clip_is_looked_at_in_parts_and_every_look_is_also_at_the_mirror_image(model: SkeletonLLM) -> None:
     clip = made("walk")
-    short = model.likelihoods(Subject.of(clip))
+    short = model.likelihoods(model.subject(clip))
     assert short.shape == (2 * len(model.model.phases), len(model.trained_labels))
-    assert model.likelihoods(Subject.of(clip), quick=True).shape[0] == 2
+    assert model.likelihoods(model.subject(clip), quick=True).shape[0] == 2
     frames = np.resize(np.arange(len(clip)), int(20 * clip.fps))
     again = replace(clip, rotations=clip.rotations[frames], root_translation=clip.root_translation[frames])
-    assert model.likelihoods(Subject.of(again)).shape[0] == 2 * 5
+    assert model.likelihoods(model.subject(again)).shape[0] == 2 * 5
 
 
 def test_a_mirrored_motion_gets_the_other_side(model: SkeletonLLM) -> None:

@@ -24,6 +24,7 @@ from skeletonllm_core.model.embedded import EmbeddedModel
 from skeletonllm_core.model.hf import LOOK, Look, load_hf, read_look
 from skeletonllm_core.model.multimodal import MultimodalModel
 from skeletonllm_core.model.tiny import SIZES, TinyConfig, TinySkeletonLM
+from skeletonllm_core.motion import completion
 from skeletonllm_core.render.renderer import SkeletonRenderer
 
 
@@ -42,12 +43,15 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A trained model: the multimodal language model, its renderer, the labels it learned and their calibration."""
+    """A trained model: the multimodal language model, its renderer, the labels it learned, their calibration, and the file of
+    the network that guesses joints that lack.
+    """
 
     model: MultimodalModel
     renderer: SkeletonRenderer
     labels: tuple[str, ...]
     calibration: Calibration = field(default_factory=Calibration)
+    completion: Path = completion.WEIGHTS
 
 
 EMBEDDED = {name: Path(__file__).parent / name for name in ("default", "free")}
@@ -65,6 +69,9 @@ _FILES = (
 )
 SAMPLED = 4096
 """So many values of a weight tell it from others."""
+
+_COMPLETION = "completion.npz"
+"""A checkpoint without this file guesses by the network that comes with the package."""
 
 _HF_FILES = ("config.json", "renderer.safetensors", "labels.json")
 
@@ -101,6 +108,8 @@ def _write(checkpoint: Checkpoint, folder: Path) -> None:
         "threshold": checkpoint.calibration.threshold,
     }
     (folder / "labels.json").write_text(json.dumps(values, indent=1) + "\n")
+    if checkpoint.completion != completion.WEIGHTS:
+        shutil.copy(checkpoint.completion, folder / _COMPLETION)
 
 
 def load_checkpoint(folder: Path, weights: dtype = float32) -> Checkpoint:
@@ -121,7 +130,9 @@ def load_checkpoint(folder: Path, weights: dtype = float32) -> Checkpoint:
         model: MultimodalModel = load_hf(str(folder), read_look(folder), weights)
     else:
         model = _load_embedded(folder)
-    return Checkpoint(model, _load_renderer(folder, model.image_size), labels, calibration)
+    guesses = _completion_of(folder)
+    completion.read_network(guesses)
+    return Checkpoint(model, _load_renderer(folder, model.image_size), labels, calibration, guesses)
 
 
 def pretrained(source: str, look: Look, weights: dtype = float32) -> Checkpoint:
@@ -188,6 +199,10 @@ def _read_labels(folder: Path) -> tuple[tuple[str, ...], Calibration]:
         raise SkeletonLLMError(f"{folder / 'labels.json'}: damaged checkpoint: {problem}") from problem
 
 
+def _completion_of(folder: Path) -> Path:
+    return folder / _COMPLETION if (folder / _COMPLETION).is_file() else completion.WEIGHTS
+
+
 def _files(folder: Path) -> tuple[str, ...]:
     """What has to be there, and of a transformers model whatever else is, but for the card."""
     if not (folder / LOOK).is_file():
@@ -198,10 +213,10 @@ def _files(folder: Path) -> tuple[str, ...]:
 def pretrained_sha256(checkpoint: Checkpoint, name: str) -> str:
     """One hash that tells a model that is not a checkpoint of ours from others, without reading gigabytes.
 
-    It covers the name with its options, the embedded checkpoint, whose renderer and labels it has, and some thousand
-    values of each of its weights.
+    It covers the name with its options, the embedded checkpoint, whose renderer and labels it has, the network that guesses
+    joints that lack, and some thousand values of each of its weights.
     """
-    digest = hashlib.sha256(f"{name}\0{checkpoint_sha256(DEFAULT)}".encode())
+    digest = hashlib.sha256(f"{name}\0{checkpoint_sha256(DEFAULT)}".encode() + checkpoint.completion.read_bytes())
     for key, weight in sorted(checkpoint.model.state_dict().items()):
         values = weight.detach().flatten()
         some = values[:: max(len(values) // SAMPLED, 1)].cpu().contiguous()
@@ -212,6 +227,6 @@ def pretrained_sha256(checkpoint: Checkpoint, name: str) -> str:
 def checkpoint_sha256(folder: Path) -> str:
     """One hash over every file that decides what the model answers."""
     digest = hashlib.sha256()
-    for name in _files(folder):
-        digest.update(name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest())
+    for file in (*(folder / name for name in _files(folder)), _completion_of(folder)):
+        digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

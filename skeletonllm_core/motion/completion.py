@@ -1,16 +1,19 @@
 """Joints that a recording names but never holds, placed where they most likely were while the rest of the body did what it did.
 
-A small network, taught by `train/completion.py` on the project's own clips alone, says where they are at each moment, from the
-known joints then and up to a second earlier and later. Pictures show such joints; nothing is measured on them.
+A small network, taught by `train/completion.py`, says where they are at each moment, from the known joints then and up to a
+second earlier and later. Labels are judged by pictures with them, too; nothing is measured on them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
+from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.motion.canonical import BODY_HEIGHT
 from skeletonllm_core.motion.motion import Keypoints, Person
 from skeletonllm_core.motion.orientation import body_height
@@ -20,9 +23,14 @@ from skeletonllm_core.motion.skeleton import BodyPart
 from skeletonllm_core.motion.tracks import across_gaps
 
 WEIGHTS = Path(__file__).with_name("completion.npz")
+"""Learned from the project's own clips alone; a checkpoint may bring others."""
 
 PARTS = tuple(BodyPart)
 """The columns of what the network sees and says."""
+
+LAYERS = ("first", "second", "third", "last")
+
+Network = Callable[[np.ndarray], np.ndarray]
 
 MOMENTS = (0.0, -1 / 15, 1 / 15, -0.2, 0.2, -0.5, 0.5, -1.0, 1.0)
 """What the network sees of a clip to place the joints of one moment [s from it]; beyond the ends the last pose is held."""
@@ -34,10 +42,14 @@ _ACROSS = tuple(
 _OTHER_SIDE = [PARTS.index(part.mirrored) for part in PARTS]
 
 
-def completed(person: Person) -> Person:
+def completed(person: Person, weights: Path = WEIGHTS) -> Person:
     """The person with every joint that is a body part and has no position in any frame; itself where there is none.
 
     Nothing is guessed of a body that is not human, or of which fewer than two parts are known.
+
+    Args:
+        person: Y up, metres.
+        weights: of the network.
     """
     held, lacking = _held_and_lacking(person)
     if not lacking:
@@ -46,7 +58,7 @@ def completed(person: Person) -> Person:
     scale = BODY_HEIGHT / body_height(world, map_rig(person.topology, world))
     origin = world[np.isfinite(world).all(-1)][0]
     told = (world[:, list(held.values())] - origin) * scale
-    guessed = guessed_places(told.astype(np.float32), tuple(held), tuple(lacking), person.fps)
+    guessed = guessed_places(told.astype(np.float32), tuple(held), tuple(lacking), person.fps, weights)
     positions = world.copy()
     positions[:, list(lacking.values())] = guessed / scale + origin
     return Keypoints(person.topology, positions, person.fps, person.name)
@@ -75,7 +87,11 @@ def _held_and_lacking(person: Person) -> tuple[dict[BodyPart, int], dict[BodyPar
 
 
 def guessed_places(
-    positions: np.ndarray, parts: tuple[BodyPart, ...], lacking: tuple[BodyPart, ...], fps: float
+    positions: np.ndarray,
+    parts: tuple[BodyPart, ...],
+    lacking: tuple[BodyPart, ...],
+    fps: float,
+    weights: Path = WEIGHTS,
 ) -> np.ndarray:
     """(n, L, 3) float32 [m] where the lacking parts most likely are.
 
@@ -84,6 +100,7 @@ def guessed_places(
         parts: K of them.
         lacking: L others.
         fps: frames a second.
+        weights: of the network.
     """
     frames = len(positions)
     poses = np.zeros((frames, len(PARTS), 3), np.float32)
@@ -94,16 +111,18 @@ def guessed_places(
         poses[:, PARTS.index(part)] = path if there.all() else across_gaps(path, there)
         known[PARTS.index(part)] = True
     # The mirror image gets the mirrored guess.
-    places = (_places(poses, known, fps) + _mirrored(_places(_mirrored(poses), known[_OTHER_SIDE], fps))) / 2
+    network = read_network(weights)
+    mirrored = _mirrored(_places(network, _mirrored(poses), known[_OTHER_SIDE], fps))
+    places = (_places(network, poses, known, fps) + mirrored) / 2
     return places[:, [PARTS.index(part) for part in lacking]]
 
 
-def _places(poses: np.ndarray, known: np.ndarray, fps: float) -> np.ndarray:
+def _places(network: Network, poses: np.ndarray, known: np.ndarray, fps: float) -> np.ndarray:
     """(n, P, 3) float32 [m] where all parts most likely are, of a clip of which some are (P,) known."""
     frames = len(poses)
     around = np.clip(np.rint(np.arange(frames)[:, None] + np.array(MOMENTS) * fps), 0, frames - 1).astype(np.int64)
     seen, centre, yaw = features(poses[around], np.broadcast_to(known, (frames, len(PARTS))))
-    said = _network()(seen).reshape(frames, len(PARTS), 3)
+    said = network(seen).reshape(frames, len(PARTS), 3)
     return (turned(said, yaw) + centre[:, None]).astype(np.float32)
 
 
@@ -145,18 +164,24 @@ def turned(vectors: np.ndarray, yaw: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _network():
-    """(n, F) features → (n, P · 3) places."""
-    with np.load(WEIGHTS) as file:
-        weights = {name: file[name].astype(np.float32) for name in file.files}
+def read_network(weights: Path) -> Network:
+    """(n, F) features → (n, P · 3) places.
 
-    def layer(name: str, values: np.ndarray) -> np.ndarray:
-        return values @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+    Raises:
+        SkeletonLLMError: the file is damaged or of another version.
+    """
+    try:
+        with np.load(weights) as file:
+            values = {name: file[name].astype(np.float32) for name in file.files}
+        matrices = [(values[f"{name}.weight"].T, values[f"{name}.bias"]) for name in LAYERS]
+    except (OSError, ValueError, KeyError, BadZipFile) as problem:
+        raise SkeletonLLMError(f"{weights}: damaged, or of another version: {problem}") from problem
 
     def places(seen: np.ndarray) -> np.ndarray:
-        hidden = np.maximum(layer("first", seen), 0)
-        for name in ("second", "third"):
-            hidden = hidden + np.maximum(layer(name, hidden), 0)
-        return layer("last", hidden)
+        (first, bias), *between, (last, last_bias) = matrices
+        hidden = np.maximum(seen @ first + bias, 0)
+        for matrix, its_bias in between:
+            hidden = hidden + np.maximum(hidden @ matrix + its_bias, 0)
+        return hidden @ last + last_bias
 
     return places

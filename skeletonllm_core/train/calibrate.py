@@ -8,7 +8,7 @@ import numpy as np
 
 from skeletonllm_core.model.checkpoint import Calibration
 from skeletonllm_core.model.lexicon import candidate_scores, match
-from skeletonllm_core.pipeline import SkeletonLLM, Subject, label_probabilities
+from skeletonllm_core.pipeline import SkeletonLLM, label_probabilities
 from skeletonllm_core.train.corpus import LabelledClip
 
 TEMPERATURES = np.round(np.geomspace(0.5, 4.0, 25), 3)
@@ -30,7 +30,7 @@ def calibrate(model: SkeletonLLM, clips: Sequence[LabelledClip]) -> Calibration:
         source: sorted({clip.label for clip in clips if clip.source == source}) for source in {c.source for c in clips}
     }
     likelihoods = [
-        model.likelihoods(Subject.of(clip.person), own[clip.source] if model.model.open_text else None)
+        model.likelihoods(model.subject(clip.person), own[clip.source] if model.model.open_text else None)
         for clip in clips
     ]
     sources = np.array([clip.source for clip in clips])

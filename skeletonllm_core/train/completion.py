@@ -6,7 +6,8 @@ python -m skeletonllm_core.train.completion OUT.npz
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,13 @@ from torch import Tensor, nn
 from skeletonllm_core.atomic import whole_file
 from skeletonllm_core.motion.canonical import prepare
 from skeletonllm_core.motion.completion import MOMENTS, PARTS, features, turned
+from skeletonllm_core.motion.repair import repaired
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.train.corpus import LabelledClip
+from skeletonllm_core.train.draws import source_of
 from skeletonllm_core.train.items import procedural_clips
+from skeletonllm_core.train.recipe import read_recipe
+from skeletonllm_core.train.trainer import load_clips
 
 WIDTH = 448
 BATCH = 512
@@ -54,30 +59,39 @@ class Poses:
         places: (N, P, 3) float32 [m of a 1.7 m body] by `PARTS`, NaN where a rig has no such part.
         first, last: (C,) frames of each clip.
         fps: (C,).
+        weight: (C,) how often each clip is drawn; their sum is 1.
     """
 
     places: np.ndarray
     first: np.ndarray
     last: np.ndarray
     fps: np.ndarray
+    weight: np.ndarray
 
 
-def poses_of(clips: Iterable[LabelledClip]) -> Poses:
-    """The poses of clips."""
-    places, rates = [], []
+def poses_of(clips: Iterable[LabelledClip], mix: Mapping[str, float]) -> Poses:
+    """The poses of clips, drawn by the shares of a recipe's mix."""
+    places, rates, entries = [], [], []
     for clip in clips:
-        person = clip.person
-        rig = map_rig(person.topology, person.joint_positions())
+        person = repaired(clip.person)
+        world = person.joint_positions()
+        rig = map_rig(person.topology, world)
         body = prepare([person], [rig])[0]
+        shown = rig.drawn & np.isfinite(world).all(-1).any(0)
         own = np.full((len(body), len(PARTS), 3), np.nan, np.float32)
-        column = np.cumsum(rig.drawn) - 1
+        column = np.cumsum(shown) - 1
         for part, joint in rig.primary().items():
-            if rig.drawn[joint]:
+            if shown[joint]:
                 own[:, PARTS.index(part)] = body.positions[:, int(column[joint])]
         places.append(own)
         rates.append(person.fps)
+        entries.append(source_of(clip.source, mix))
     ends = np.cumsum([len(own) for own in places])
-    return Poses(np.concatenate(places), np.concatenate([[0], ends[:-1]]), ends - 1, np.array(rates))
+    count = Counter(entries)
+    weight = np.array([mix.get(entry, 0.0) / count[entry] for entry in entries])
+    return Poses(
+        np.concatenate(places), np.concatenate([[0], ends[:-1]]), ends - 1, np.array(rates), weight / weight.sum()
+    )
 
 
 def drawn(poses: Poses, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -86,7 +100,7 @@ def drawn(poses: Poses, count: int, rng: np.random.Generator) -> tuple[np.ndarra
     Returns:
         (n, M, P, 3) [m] the poses around each moment; (n, P) which parts the body has, and which of them are known.
     """
-    clip = rng.integers(len(poses.first), size=count)
+    clip = rng.choice(len(poses.first), size=count, p=poses.weight)
     first, last = poses.first[clip], poses.last[clip]
     pace = poses.fps[clip] * np.exp(rng.normal(0, 0.3, count))
     moment = rng.uniform(first, last + 1)
@@ -131,11 +145,16 @@ def taught(poses: Poses, steps: int, seed: int) -> Network:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--recipe", type=Path)
     parser.add_argument("--clips", type=int, default=5000)
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    network = taught(poses_of(procedural_clips(given.clips, given.seed)), given.steps, given.seed)
+    clips, mix = list(procedural_clips(given.clips, given.seed)), {"procedural": 1.0}
+    if given.recipe:
+        recipe = read_recipe(given.recipe)
+        clips, mix = clips + load_clips(recipe)[0], dict(recipe.mix)
+    network = taught(poses_of(clips, mix), given.steps, given.seed)
     weights = {name: value.numpy().astype(np.float16) for name, value in network.state_dict().items()}
     with whole_file(given.out) as temporary, temporary.open("wb") as file:
         np.savez(file, **weights)

@@ -201,7 +201,7 @@ class Run:
         self.say(f"stage {stage.number}, {stage.name}: {steps} steps of {stage.batch} clips")
         run_stage(learner, draws, folder, accelerator, first_new_word=first_new_word, log=self.log, say=self.say)
         if accelerator.is_main_process:
-            kept = Checkpoint(learner.model.cpu(), learner.renderer.cpu(), labels, start.calibration)
+            kept = Checkpoint(learner.model.cpu(), learner.renderer.cpu(), labels, start.calibration, start.completion)
             save_checkpoint(kept, made)
         accelerator.wait_for_everyone()
         return made
@@ -244,7 +244,7 @@ class Run:
         leaked = unseen_wordings(self.unseen) & set(labels)
         if leaked:
             raise SkeletonLLMError(f"the model {name!r} has already learned the unseen label {min(leaked)!r}")
-        return Checkpoint(started.model, renderer, labels, started.calibration)
+        return Checkpoint(started.model, renderer, labels, started.calibration, started.completion)
 
     def with_new_words(self, model: EmbeddedModel, stage: Stage, sources: Sources) -> tuple[int | None, EmbeddedModel]:
         """(number of the first word that was unknown when the run left stage 0 or began, the model with the stage's words)."""

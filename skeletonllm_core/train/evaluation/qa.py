@@ -14,7 +14,7 @@ from skeletonllm_core.model import prompts
 from skeletonllm_core.motion.facts import Facts, caption_clauses, measure, mirrored_text, questions
 from skeletonllm_core.motion.facts_questions import PHRASINGS
 from skeletonllm_core.motion.wording import events, steps
-from skeletonllm_core.pipeline import LONGEST_VIEW, SkeletonLLM, Subject
+from skeletonllm_core.pipeline import LONGEST_VIEW, SkeletonLLM
 from skeletonllm_core.train.corpus import LabelledClip
 from skeletonllm_core.train.evaluation.clips import Request, material
 from skeletonllm_core.train.evaluation.progress import counted
@@ -154,7 +154,7 @@ def answer_of(model: SkeletonLLM, clip: LabelledClip, question: Question) -> str
         return model.ask(clip.person, question.text)
     prompt = partial(prompts.ask_prompt, question=question.text)
     in_order = prompts.asks_order(question.text)
-    return model.write(Subject.of(clip.person), prompt, choices=list(question.choices), in_order=in_order)
+    return model.write(model.subject(clip.person), prompt, choices=list(question.choices), in_order=in_order)
 
 
 def is_right(question: Question, said: str) -> bool:

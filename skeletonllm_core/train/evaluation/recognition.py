@@ -9,7 +9,7 @@ import numpy as np
 
 from skeletonllm_core.model import prompts
 from skeletonllm_core.model.lexicon import match
-from skeletonllm_core.pipeline import SkeletonLLM, Subject
+from skeletonllm_core.pipeline import SkeletonLLM
 from skeletonllm_core.train.baselines.description import Description
 from skeletonllm_core.train.baselines.standard import fitted_baselines
 from skeletonllm_core.train.corpus import LabelledClip
@@ -87,7 +87,7 @@ def ask(request: Request, exam: Exam, everything: Sequence[str]) -> Answers:
             (alone,) = scores_of(pictures_alone(model), clip.person, [exam.labels])
             answers.alone.append(exam.labels[int(alone.argmax())])
         answers.open.append(everything[int(opened.argmax())])
-        subject, phases = Subject.of(clip.person), model.model.phases
+        subject, phases = model.subject(clip.person), model.model.phases
         answers.chosen.append(model.write(subject, prompts.label_prompt, phases=phases, choices=exam.labels))
         answers.free.append(model.write(subject, prompts.label_prompt, phases=phases))
     return answers

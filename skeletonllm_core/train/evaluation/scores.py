@@ -9,7 +9,7 @@ import numpy as np
 
 from skeletonllm_core.model.lexicon import candidate_scores, match
 from skeletonllm_core.motion.motion import Person
-from skeletonllm_core.pipeline import SkeletonLLM, Subject, label_probabilities
+from skeletonllm_core.pipeline import SkeletonLLM, label_probabilities
 from skeletonllm_core.train.tasks import learned_label
 
 
@@ -17,7 +17,7 @@ def scores_of(model: SkeletonLLM, person: Person, lists: Sequence[Sequence[str]]
     """(number of candidates,) scores for each list of candidates, as `label` gives them; the clip is looked at once."""
     if model.model.open_text:
         return [_labelled(model, person, candidates) for candidates in lists]
-    likelihoods = model.likelihoods(Subject.of(person))
+    likelihoods = model.likelihoods(model.subject(person))
     probabilities = label_probabilities(likelihoods, model.calibration.temperature)
     return [candidate_scores(probabilities, model.trained_labels, candidates) for candidates in lists]
 

@@ -188,6 +188,14 @@ def test_windows_labels_and_segments(model: Slider) -> None:
     assert status.counts.windows == 28 and not status.unknown_joints
 
 
+def test_a_caption_of_less_than_a_window_is_followed_by_one_of_a_whole_one(model: Slider) -> None:
+    answers = feed(labeler(model, live=True), 10.0, 4, 0.2)
+    told = [(one.end - one.start) / SECOND for one in answers if one.caption]
+    assert answers[0].end - answers[0].start == SECOND // 2
+    assert len(told) == 2 and told[0] < 1.0 and told[1] == 1.0
+    assert [one.changed for one in answers if one.caption] == [True, False]
+
+
 def test_the_oldest_window_is_dropped_under_load(model: Slider) -> None:
     made = labeler(model)
     for index in range(200):

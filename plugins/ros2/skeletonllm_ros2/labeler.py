@@ -78,7 +78,7 @@ class Settings:
         labels: candidates, None for the model's own.
         min_score: a label under it is none.
         top: candidates to return, the best included.
-        captions: ask for a caption whenever the label changes.
+        captions: ask for a caption whenever the label changes, and again once the window is whole.
         fps: frames a second that the model is shown.
         steady: windows in a row that it takes to change the label.
         stale_s: a body that was not heard of for so long is stale [s].
@@ -126,7 +126,7 @@ class Answer:
         label: best candidate and runners-up.
         shown: the steady label; None where there is none.
         changed: the steady label is another one than before.
-        caption: where it changed and captions are asked for, else None.
+        caption: where it changed, or its last one was about less than a window, and captions are asked for; else None.
         facts: what was measured in the window, beside the caption.
         segment: the stretch that ended with this window.
         took: from the end of the window's last message to this answer [s].
@@ -234,6 +234,8 @@ class _Body:
     publishers: int = 0
     problem: str | None = None
     epoch: int = 0
+    brief: bool = False
+    """Whether the last caption is about less than a whole window."""
     waiting: deque[_Window] = field(default_factory=deque)
     ended: list[TimedSegment] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
@@ -424,8 +426,10 @@ class Labeler:
                 before = known.smoother.current
                 segment = known.smoother.update(window.start, window.end, label)
                 shown = known.smoother.current
-            if settings.captions and shown is not None and shown != before:
+            whole = window.end - window.start >= int(settings.window_s * SECOND)
+            if settings.captions and shown is not None and (shown != before or (known.brief and whole)):
                 caption = self._model.caption(person)
+                known.brief = not whole
         except SkeletonLLMError as problem:
             with self._lock:
                 known.counts.failed += 1

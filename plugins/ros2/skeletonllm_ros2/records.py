@@ -45,7 +45,7 @@ class BodyRecord:
         """An answer, in order; the segment that it ended is told first."""
         if answer.segment is not None:
             self.ended(answer.segment)
-        if answer.changed:
+        if answer.changed or answer.caption is not None:
             self._caption = answer.caption or ""
             begin, end = ((stamp - self.first) / SECOND for stamp in (answer.start, answer.end))
             self.facts += [f"{max(begin, 0):.1f}–{end:.1f} s: {fact}" for fact in answer.facts]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.impute import KNNImputer
 
 from skeletonllm_core.motion.completion import PARTS, completed, features, turned
 from skeletonllm_core.motion.motion import Keypoints
+from skeletonllm_core.motion.repair import repaired
 from skeletonllm_core.motion.rig import map_rig
 from skeletonllm_core.train.completion import poses_of
 from skeletonllm_core.train.corpus import TRAIN, LabelledClip, read_packs
@@ -53,9 +55,9 @@ def imputed(poses: np.ndarray, known: np.ndarray, learned: np.ndarray) -> tuple[
 
 def errors(clip: LabelledClip, share: float, learned: np.ndarray, rng: np.random.Generator) -> list[float] | None:
     """Mean distances [m of a 1.7 m body] from the truth: ours, of the nearest poses, of the mean pose; None: nothing lacks."""
-    whole = clip.person if isinstance(clip.person, Keypoints) else clip.person.keypoints()
+    whole = repaired(clip.person if isinstance(clip.person, Keypoints) else clip.person.keypoints())
     poorer = without_joints(share)(whole, rng)
-    true = poses_of([LabelledClip(clip.name, clip.source, clip.split, clip.label, (), whole)]).places
+    true = poses_of([replace(clip, person=whole)], {clip.source: 1.0}).places
     scale = _scale(whole, true)
     rig = map_rig(whole.topology, whole.positions)
     joints = np.array([rig.joint_of(part) if part in rig.primary() else -1 for part in PARTS])
@@ -90,7 +92,7 @@ def main() -> int:
     packs = [clip for clip in read_packs(asked.folder) if clip.split == TRAIN]
     groups = {name: subsample([clip for clip in packs if clip.source == name], asked.clips, SEED) for name in SOURCES}
     groups["procedural"] = procedural_asked(asked.clips, SEED)
-    poses = poses_of(procedural_clips(KNOWN_CLIPS, 0)).places
+    poses = poses_of(procedural_clips(KNOWN_CLIPS, 0), {"procedural": 1.0}).places
     learned = poses[np.random.default_rng(SEED).permutation(len(poses))[:KNOWN_POSES]].astype(np.float64)
     print("data, share of the joints that lacks: mean distance from the truth [cm]: ours, 5 nearest poses, mean pose")
     for name, clips in groups.items():

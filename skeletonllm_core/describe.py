@@ -40,13 +40,13 @@ def describe(clip: Clip, clips: Sequence[str]) -> dict[str, Any]:
         }
         for number, person, rig in zip(clip.person_ids, clip.persons, rigs, strict=True)
     ]
-    # The same sentence about every person is said once.
     guesses = (guessed_joints(person) for person in clip.persons)
     unseen = (
-        f"No frame says where these joints are: {', '.join(names)}. Pictures show a guess; nothing is measured on it."
+        f"No frame holds these joints: {', '.join(names)}. Labels are judged with a guess, too; nothing is measured on it."
         for names in guesses
         if names
     )
+    # The same sentence about every person is said once.
     warnings = dict.fromkeys([*origin.warnings, *(warning for rig in rigs for warning in rig.warnings), *unseen])
     return {
         "format": origin.format,

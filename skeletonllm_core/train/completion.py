@@ -1,6 +1,7 @@
-"""Teaches the network of `motion/completion.py` where joints are that a recording lacks, on the project's own clips alone.
+"""Teaches the network of `motion/completion.py` where joints are that a recording lacks: on the project's own clips alone, or on
+the training clips of a recipe, too.
 
-python -m skeletonllm_core.train.completion OUT.npz
+python -m skeletonllm_core.train.completion OUT.npz [--recipe RECIPE]
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def taught(poses: Poses, steps: int, seed: int) -> Network:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipe", type=Path)
     parser.add_argument("--clips", type=int, default=5000)

@@ -165,14 +165,15 @@ def turned(vectors: np.ndarray, yaw: np.ndarray) -> np.ndarray:
 
 @cache
 def read_network(weights: Path) -> Network:
-    """(n, F) features → (n, P · 3) places.
+    """(n, F) features → (n, P · 3) places. In float64: the last digit of a product depends on how many threads share it, and
+    places are told in float32.
 
     Raises:
         SkeletonLLMError: the file is damaged or of another version.
     """
     try:
         with np.load(weights) as file:
-            values = {name: file[name].astype(np.float32) for name in file.files}
+            values = {name: file[name].astype(np.float64) for name in file.files}
         matrices = [(values[f"{name}.weight"].T, values[f"{name}.bias"]) for name in LAYERS]
     except (OSError, ValueError, KeyError, BadZipFile) as problem:
         raise SkeletonLLMError(f"{weights}: damaged, or of another version: {problem}") from problem

@@ -31,6 +31,7 @@ from skeletonllm_core.model.foreground import foreground_patches
 from skeletonllm_core.model.hf import Look, parsed_look
 from skeletonllm_core.model.language import word_ids
 from skeletonllm_core.model.lexicon import asked_action, candidate_scores, concepts, match
+from skeletonllm_core.model.multimodal import WHOLE
 from skeletonllm_core.model.openai_server import ChatServer
 from skeletonllm_core.model.timeline import merged_segments, window_starts
 from skeletonllm_core.model.words import known_wording, sentence
@@ -133,8 +134,8 @@ class SkeletonLLM:
             labels: candidates, open text; None for the model's own.
             top: how many candidates to return in all, the best included.
             explain: add the steps of the motion that were measured.
-            quick: look once at a short clip instead of several times (`MultimodalModel.phases`), and at the pictures alone,
-                as live labelling does.
+            quick: look at a short clip as a whole, not at parts of it (`MultimodalModel.looks`), too, and at the pictures
+                alone, as live labelling does.
 
         Raises:
             SkeletonLLMError: nothing to look at, or no candidate.
@@ -244,11 +245,8 @@ class SkeletonLLM:
             raise SkeletonLLMError("there is no candidate label: give at least one")
         return candidates
 
-    def _view(self, body: Prepared, start: float, end: float | None, phase: float) -> CanonicalFrames:
-        frames = self.model.frames
-        times = moments(len(body), body.fps, frames, start, end)
-        if phase and len(times) > 1:
-            times = np.clip(times + phase * (times[1] - times[0]), 0, (len(body) - 1) / body.fps)
+    def _view(self, body: Prepared, start: float, end: float | None) -> CanonicalFrames:
+        times = moments(len(body), body.fps, self.model.frames, start, end)
         seconds = len(body) / body.fps if end is None else end - start
         return place([sample(body, times, start=start)], [body], seconds)
 
@@ -295,7 +293,7 @@ class SkeletonLLM:
         *,
         start: float = 0.0,
         end: float | None = None,
-        phases: Sequence[float] = (0.0,),
+        looks: Sequence[tuple[float, float]] = (WHOLE,),
         choices: Sequence[str] | None = None,
         in_order: bool = False,
     ) -> str:
@@ -305,19 +303,20 @@ class SkeletonLLM:
             subject: the person.
             prompt: of `model.prompts`, given `seconds` and `facts`.
             start, end: the part [s].
-            phases: views; see `MultimodalModel.phases`.
+            looks: what of it is shown, as in `MultimodalModel.looks`; all of it is told.
             choices: the text is one of these; None for free text.
             in_order: of the measured facts only what happens one after the other is told.
         """
-        scenes = [self._view(subject.body, start, end, phase) for phase in phases]
+        seconds = (subject.seconds if end is None else end) - start
+        scenes = [self._view(subject.body, start + first * seconds, start + last * seconds) for first, last in looks]
         images, touched = self._seen(self._with_mirrored(scenes))
         straight, swapped = self._prompts(prompt, subject, start, end, in_order=in_order)
         mirrored = None if self.model.open_text else (images[len(scenes) :], swapped)
         return self.model.write(images[: len(scenes)], straight, mirrored=mirrored, choices=choices, touched=touched)
 
     def likelihoods(self, subject: Subject, answers: Sequence[str] | None = None, *, quick: bool = False) -> np.ndarray:
-        """(W, L) log-likelihood of each label, in each of the looks at a clip: the phases of a short clip, the parts of a
-        long one, each without and with a guess of joints that lack, and their mirror images.
+        """(W, L) log-likelihood of each label, in each of the looks at a clip: at the whole of a short one, its beginning and
+        its end, at the parts of a long one, each without and with a guess of joints that lack, and their mirror images.
 
         In the mirror every label stands for its other side, so a mirrored motion gets exactly the mirrored answer.
 
@@ -329,12 +328,13 @@ class SkeletonLLM:
         asked = self.trained_labels if answers is None else answers
         seconds = subject.seconds
         if seconds <= LONGEST_VIEW:
-            phases = (0.0,) if quick else self.model.phases
-            return self._part_likelihoods(subject, asked, 0.0, None, phases, told=not quick)
-        part = LONGEST_VIEW / 2
-        count = min(int(np.ceil(seconds / part)), MOST_VIEWS)
-        starts = np.linspace(0.0, seconds - part, count)
-        parts = [(float(start), float(start + part)) for start in starts]
+            looks = (WHOLE,) if quick or len(subject.body) == 1 else self.model.looks
+            parts = [(first * seconds, last * seconds) for first, last in looks]
+        else:
+            part = LONGEST_VIEW / 2
+            count = min(int(np.ceil(seconds / part)), MOST_VIEWS)
+            starts = np.linspace(0.0, seconds - part, count)
+            parts = [(float(start), float(start + part)) for start in starts]
         return np.concatenate([self._part_likelihoods(subject, asked, *ends, told=not quick) for ends in parts])
 
     def _part_likelihoods(
@@ -342,14 +342,13 @@ class SkeletonLLM:
         subject: Subject,
         answers: Sequence[str],
         start: float,
-        end: float | None,
-        phases: Sequence[float] = (0.0,),
+        end: float,
         *,
         told: bool = True,
     ) -> np.ndarray:
-        """(W, L) log-likelihoods, in each phase of each body and then in the mirror image of each."""
+        """(W, L) log-likelihoods, of each body and then of the mirror image of each."""
         bodies = [body for body in (subject.body, subject.guess) if body is not None]
-        scenes = [self._view(body, start, end, phase) for body in bodies for phase in phases]
+        scenes = [self._view(body, start, end) for body in bodies]
         images, touched = self._seen(self._with_mirrored(scenes))
         straight, swapped = self._prompts(prompts.label_prompt, subject, start, end, told=told)
         likely = self.model.log_likelihoods(images[: len(scenes)], straight, answers, touched)

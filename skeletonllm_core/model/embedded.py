@@ -13,7 +13,7 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from skeletonllm_core.model.language import generate, log_likelihoods, other_side_ids, word_ids
-from skeletonllm_core.model.multimodal import MultimodalModel
+from skeletonllm_core.model.multimodal import WHOLE, MultimodalModel
 from skeletonllm_core.model.tiny import SIZES, TinyConfig, TinySkeletonLM
 from skeletonllm_core.motion.facts import mirrored_text
 
@@ -21,7 +21,7 @@ from skeletonllm_core.motion.facts import mirrored_text
 class EmbeddedModel(MultimodalModel):
     """A `TinySkeletonLM`: one visual token a frame, one token a word, and every view also in the mirror."""
 
-    phases = (-1 / 3, 0.0, 1 / 3)
+    looks = (WHOLE, (0.0, 0.75), (0.25, 1.0))
     open_text = False
     longest = 48
     patch = None

@@ -25,7 +25,7 @@ from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model.chat import conversation, plain
 from skeletonllm_core.model.families import FAMILIES, Family, Visual
 from skeletonllm_core.model.language import word_ids
-from skeletonllm_core.model.multimodal import MultimodalModel
+from skeletonllm_core.model.multimodal import WHOLE, MultimodalModel
 
 LOOK = "skeletonllm.json"
 """The file of a checkpoint folder that holds its `Look`."""
@@ -88,7 +88,7 @@ class HfModel(MultimodalModel):
         SkeletonLLMError: no adapter for its family, or one that cannot do what `look` asks for.
     """
 
-    phases = (0.0,)
+    looks = (WHOLE,)
     open_text = True
     longest = 128
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from skeletonllm_core.answers import Cost
 from skeletonllm_core.errors import SkeletonLLMError
 from skeletonllm_core.model.chat import SYSTEM, plain, with_choices
-from skeletonllm_core.model.multimodal import MultimodalModel
+from skeletonllm_core.model.multimodal import WHOLE, MultimodalModel
 
 KEY = "OPENAI_API_KEY"
 """The environment variable with the key of a server that wants one."""
@@ -61,7 +61,7 @@ class ChatServer(MultimodalModel):
         SkeletonLLMError: no such address.
     """
 
-    phases = (0.0,)
+    looks = (WHOLE,)
     open_text = True
     facts = False
     patch = None

@@ -87,9 +87,9 @@ def ask(request: Request, exam: Exam, everything: Sequence[str]) -> Answers:
             (alone,) = scores_of(pictures_alone(model), clip.person, [exam.labels])
             answers.alone.append(exam.labels[int(alone.argmax())])
         answers.open.append(everything[int(opened.argmax())])
-        subject, phases = model.subject(clip.person), model.model.phases
-        answers.chosen.append(model.write(subject, prompts.label_prompt, phases=phases, choices=exam.labels))
-        answers.free.append(model.write(subject, prompts.label_prompt, phases=phases))
+        subject, looks = model.subject(clip.person), model.model.looks
+        answers.chosen.append(model.write(subject, prompts.label_prompt, looks=looks, choices=exam.labels))
+        answers.free.append(model.write(subject, prompts.label_prompt, looks=looks))
     return answers
 
 

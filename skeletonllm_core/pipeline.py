@@ -245,10 +245,9 @@ class SkeletonLLM:
             raise SkeletonLLMError("there is no candidate label: give at least one")
         return candidates
 
-    def _view(self, body: Prepared, start: float, end: float | None) -> CanonicalFrames:
+    def _view(self, body: Prepared, start: float, end: float) -> CanonicalFrames:
         times = moments(len(body), body.fps, self.model.frames, start, end)
-        seconds = len(body) / body.fps if end is None else end - start
-        return place([sample(body, times, start=start)], [body], seconds)
+        return place([sample(body, times, start=start)], [body], end - start)
 
     @torch.inference_mode()
     def _seen(self, scenes: Sequence[CanonicalFrames]) -> tuple[Tensor, Tensor | None]:

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 
 WHOLE = (0.0, 1.0)
+"""The look at all of a clip."""
 
 
 class MultimodalModel(nn.Module, ABC):

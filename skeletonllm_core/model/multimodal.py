@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-
 WHOLE = (0.0, 1.0)
 """The look at all of a clip."""
 

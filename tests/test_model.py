@@ -69,6 +69,7 @@ def test_questions_are_put_into_known_words() -> None:
 
 def test_seconds_are_told_in_half_seconds() -> None:
     assert [seconds_in_words(s) for s in (0.0, 0.4, 2.6, 1e9)] == ["0.0", "0.5", "2.5", "30.0"]
+    assert [seconds_in_words(s) for s in (0.7499998, 0.75, 0.7500002)] == ["1.0"] * 3
 
 
 def test_cached_likelihoods_are_those_of_one_pass(model: TinySkeletonLM, tokenizer) -> None:

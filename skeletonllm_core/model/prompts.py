@@ -20,7 +20,9 @@ RATIONALE = "explain step by step what happens , and name the action ."
 
 def seconds_in_words(seconds: float) -> str:
     """The length of a clip to half a second, so that the model can tell a fast motion from a slow one."""
-    return f"{min(round(max(seconds, 0.0) * 2) / 2, 30.0):.1f}"
+    # Three quarters of a second lie between two words, and hosts give a clip's length with other last digits.
+    halves = round(round(max(seconds, 0.0) * 2, 3))
+    return f"{min(halves / 2, 30.0):.1f}"
 
 
 def measured(facts: Sequence[str]) -> str:

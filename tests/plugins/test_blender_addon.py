@@ -38,7 +38,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory, model: str) -> Iterator[Wor
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     path = tmp_path / "wave.bvh"
-    path.write_text(bvh(wave, 1.1))
+    path.write_text(bvh(wave, 1.0))
     return path
 
 

@@ -134,7 +134,7 @@ class SkeletonLLM:
             labels: candidates, open text; None for the model's own.
             top: how many candidates to return in all, the best included.
             explain: add the steps of the motion that were measured.
-            quick: look at a short clip as a whole, not at parts of it (`MultimodalModel.looks`), too, and at the pictures
+            quick: look at a short clip as a whole, not at parts of it (`MultimodalModel.views`), too, and at the pictures
                 alone, as live labelling does.
 
         Raises:
@@ -292,7 +292,7 @@ class SkeletonLLM:
         *,
         start: float = 0.0,
         end: float | None = None,
-        looks: Sequence[tuple[float, float]] = (WHOLE,),
+        views: Sequence[tuple[float, float]] = (WHOLE,),
         choices: Sequence[str] | None = None,
         in_order: bool = False,
     ) -> str:
@@ -302,12 +302,12 @@ class SkeletonLLM:
             subject: the person.
             prompt: of `model.prompts`, given `seconds` and `facts`.
             start, end: the part [s].
-            looks: what of it is shown, as in `MultimodalModel.looks`; all of it is told.
+            views: what of it is shown, as in `MultimodalModel.views`; all of it is told.
             choices: the text is one of these; None for free text.
             in_order: of the measured facts only what happens one after the other is told.
         """
         seconds = (subject.seconds if end is None else end) - start
-        scenes = [self._view(subject.body, start + first * seconds, start + last * seconds) for first, last in looks]
+        scenes = [self._view(subject.body, start + first * seconds, start + last * seconds) for first, last in views]
         images, touched = self._seen(self._with_mirrored(scenes))
         straight, swapped = self._prompts(prompt, subject, start, end, in_order=in_order)
         mirrored = None if self.model.open_text else (images[len(scenes) :], swapped)
@@ -327,8 +327,9 @@ class SkeletonLLM:
         asked = self.trained_labels if answers is None else answers
         seconds = subject.seconds
         if seconds <= LONGEST_VIEW:
-            looks = (WHOLE,) if quick or len(subject.body) == 1 else self.model.looks
-            parts = [(first * seconds, last * seconds) for first, last in looks]
+            # A single frame has no parts.
+            views = (WHOLE,) if quick or len(subject.body) == 1 else self.model.views
+            parts = [(first * seconds, last * seconds) for first, last in views]
         else:
             part = LONGEST_VIEW / 2
             count = min(int(np.ceil(seconds / part)), MOST_VIEWS)

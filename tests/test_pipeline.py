@@ -89,7 +89,7 @@ def test_looks_that_disagree_are_less_sure() -> None:
 def test_a_long_clip_is_looked_at_in_parts_and_every_look_is_also_at_the_mirror_image(model: SkeletonLLM) -> None:
     clip = made("walk")
     short = model.likelihoods(model.subject(clip))
-    assert short.shape == (2 * len(model.model.looks), len(model.trained_labels))
+    assert short.shape == (2 * len(model.model.views), len(model.trained_labels))
     assert model.likelihoods(model.subject(clip), quick=True).shape[0] == 2
     frames = np.resize(np.arange(len(clip)), int(20 * clip.fps))
     again = replace(clip, rotations=clip.rotations[frames], root_translation=clip.root_translation[frames])

@@ -21,7 +21,7 @@ from skeletonllm_core.motion.facts import mirrored_text
 class EmbeddedModel(MultimodalModel):
     """A `TinySkeletonLM`: one visual token a frame, one token a word, and every view also in the mirror."""
 
-    looks = (WHOLE, (0.0, 0.75), (0.25, 1.0))
+    views = (WHOLE, (0.0, 0.75), (0.25, 1.0))
     open_text = False
     longest = 48
     patch = None

@@ -88,7 +88,7 @@ class HfModel(MultimodalModel):
         SkeletonLLMError: no adapter for its family, or one that cannot do what `look` asks for.
     """
 
-    looks = (WHOLE,)
+    views = (WHOLE,)
     open_text = True
     longest = 128
 

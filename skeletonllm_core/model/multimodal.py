@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 WHOLE = (0.0, 1.0)
-"""The look at all of a clip."""
+"""The view of all of a clip."""
 
 
 class MultimodalModel(nn.Module, ABC):
@@ -23,7 +23,7 @@ class MultimodalModel(nn.Module, ABC):
         tokenizer: of the language model.
         image_size: edge of the square frames [pixels].
         frames: how many frames of a clip are looked at.
-        looks: the parts of a short clip that it is labelled by, each from and to a share of its length.
+        views: the parts of a short clip that it is labelled by, each from and to a share of its length.
         open_text: the language model knows words that it was not trained on here, so candidate labels and questions
             go to it as they are. Its tokens have no other side, so it is not shown mirrored views.
         facts: the measured facts of a clip stand in its prompts, beside its pictures.
@@ -36,7 +36,7 @@ class MultimodalModel(nn.Module, ABC):
     tokenizer: PreTrainedTokenizerBase
     image_size: int
     frames: int
-    looks: tuple[tuple[float, float], ...]
+    views: tuple[tuple[float, float], ...]
     open_text: bool
     facts: bool
     longest: int

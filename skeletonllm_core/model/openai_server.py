@@ -61,7 +61,7 @@ class ChatServer(MultimodalModel):
         SkeletonLLMError: no such address.
     """
 
-    looks = (WHOLE,)
+    views = (WHOLE,)
     open_text = True
     facts = False
     patch = None

@@ -87,9 +87,9 @@ def ask(request: Request, exam: Exam, everything: Sequence[str]) -> Answers:
             (alone,) = scores_of(pictures_alone(model), clip.person, [exam.labels])
             answers.alone.append(exam.labels[int(alone.argmax())])
         answers.open.append(everything[int(opened.argmax())])
-        subject, looks = model.subject(clip.person), model.model.looks
-        answers.chosen.append(model.write(subject, prompts.label_prompt, looks=looks, choices=exam.labels))
-        answers.free.append(model.write(subject, prompts.label_prompt, looks=looks))
+        subject, views = model.subject(clip.person), model.model.views
+        answers.chosen.append(model.write(subject, prompts.label_prompt, views=views, choices=exam.labels))
+        answers.free.append(model.write(subject, prompts.label_prompt, views=views))
     return answers
 
 

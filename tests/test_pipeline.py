@@ -91,6 +91,8 @@ def test_a_long_clip_is_looked_at_in_parts_and_every_look_is_also_at_the_mirror_
     short = model.likelihoods(model.subject(clip))
     assert short.shape == (2 * len(model.model.views), len(model.trained_labels))
     assert model.likelihoods(model.subject(clip), quick=True).shape[0] == 2
+    single = replace(clip, rotations=clip.rotations[:1], root_translation=clip.root_translation[:1])
+    assert model.likelihoods(model.subject(single)).shape[0] == 2
     frames = np.resize(np.arange(len(clip)), int(20 * clip.fps))
     again = replace(clip, rotations=clip.rotations[frames], root_translation=clip.root_translation[frames])
     assert model.likelihoods(model.subject(again)).shape[0] == 2 * 5
